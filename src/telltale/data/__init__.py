@@ -1,0 +1,1 @@
+"""Samples, data sets built with equal formats, audits of format leaks, corruptions."""

@@ -1,0 +1,1 @@
+"""What gives a picture away: heatmaps and patches."""

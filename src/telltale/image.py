@@ -1,0 +1,236 @@
+"""From bytes to pixels, once and here.
+
+`decode` turns a file into upright 8-bit sRGB pixels; `prepare` brings them to the form a detector was trained on.
+Training, building data sets and serving all pass through these two functions, so that nothing differs between them.
+"""
+
+import warnings
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from threading import Lock
+from typing import Literal, TypeAlias
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageCms, ImageOps
+
+from telltale.errors import InvalidConfig, UndecodableImage, UnsuitableImage, require
+
+Pixels: TypeAlias = UInt8[np.ndarray, "height width 3"]
+Fit = Literal["shorter", "centre", "square"]
+Resample = Literal["lanczos", "bicubic", "bilinear"]
+
+MAX_PIXELS = 100_000_000
+# Only raster formats with a maintained decoder: EPS or PDF would start an interpreter on a stranger's file.
+FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF", "PPM")
+_RESAMPLE = {
+    "lanczos": Image.Resampling.LANCZOS,
+    "bicubic": Image.Resampling.BICUBIC,
+    "bilinear": Image.Resampling.BILINEAR,
+}
+_open_lock = Lock()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preparation:
+    """How pixels are brought to the form a detector was trained on: data, bound to its weights.
+
+    Attributes:
+        side: pixels of the shorter side (fit "shorter") or of both sides; None keeps the native pixels.
+        fit: "shorter" scales until the shorter side is `side` and keeps the aspect; "centre" then takes the centre
+            square; "square" stretches to a square, as the paper's released code does.
+        resample: interpolation filter. Lanczos is the paper's.
+        stored_side: stretch to this many pixels first, as the paper did when it stored every image as a 128-px PNG.
+            An image that already has the final size has been through this and is left alone.
+    """
+
+    side: int | None = None
+    fit: Fit = "shorter"
+    resample: Resample = "lanczos"
+    stored_side: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse settings that mean nothing.
+
+        Raises:
+            InvalidConfig: a side below 1, or a filter, fit or stored side that does not apply.
+        """
+        if self.fit not in ("shorter", "centre", "square") or self.resample not in _RESAMPLE:
+            raise InvalidConfig(
+                expected="fit shorter, centre or square and resample lanczos, bicubic or bilinear",
+                found=f"fit {self.fit!r}, resample {self.resample!r}",
+                do="Correct the preparation.",
+            )
+        if (self.side is not None and self.side < 1) or (self.side is None and self.fit != "shorter"):
+            raise InvalidConfig(expected="a side of 1 or more", found=str(self.side), do="Give the side in pixels.")
+        if self.stored_side is not None and (self.stored_side < 1 or self.fit != "square"):
+            raise InvalidConfig(
+                expected="stored_side of 1 or more, together with fit 'square'",
+                found=f"stored_side {self.stored_side}, fit {self.fit!r}",
+                do="Leave stored_side out.",
+            )
+
+
+def decode(source: str | Path | bytes, *, max_pixels: int = MAX_PIXELS, name: str | None = None) -> Pixels:
+    """Read a picture as upright 8-bit sRGB pixels, alpha over white, first frame of an animation.
+
+    Reads JPEG (also CMYK and greyscale), PNG (also palette and 16 bit), WebP, AVIF, TIFF, BMP, GIF, PPM, and HEIC with
+    the `[heif]` extra. A damaged colour profile or EXIF block is ignored with a warning, as viewers do.
+
+    Args:
+        source: a path, or the file's bytes.
+        max_pixels: refuse larger pictures, judged by the header before any pixel is decoded.
+        name: what errors call the picture; its path where that is known.
+
+    Returns:
+        Pixels, uint8, (height, width, 3), 0 to 255.
+
+    Raises:
+        UndecodableImage: missing, empty, truncated, too large, or not a picture; names the file and what was wrong.
+        MissingExtra: a HEIC picture without the `[heif]` extra.
+    """
+    label = name or ("<bytes>" if isinstance(source, bytes) else str(source))
+    data = source if isinstance(source, bytes) else _read(Path(source), label)
+    if not data:
+        raise _undecodable(label, "an empty file (0 bytes)")
+    image = _open(data, label, max_pixels)
+    try:
+        image.seek(0)
+        image.load()
+        return _to_srgb(image, label)
+    except UndecodableImage:
+        raise
+    # A damaged file can raise nearly anything from a decoder; each means the same to the caller.
+    except Exception as error:
+        raise _undecodable(label, f"a damaged {image.format} file ({error})") from error
+
+
+def prepare(pixels: Pixels, preparation: Preparation, *, max_pixels: int = MAX_PIXELS) -> Pixels:
+    """Bring pixels to the form `preparation` describes; a prepared picture passes through unchanged.
+
+    Raises:
+        UnsuitableImage: so elongated that scaling its shorter side would make more than `max_pixels`.
+    """
+    height, width = pixels.shape[:2]
+    if preparation.side is None or not (height and width):
+        return pixels
+    new_height, new_width = _target(height, width, preparation.side, preparation.fit)
+    if (new_height, new_width) != (height, width):
+        if new_height * new_width > max(max_pixels, height * width):
+            raise UnsuitableImage(
+                expected=f"a picture that scales to at most {max_pixels:,} pixels",
+                found=f"{width} x {height} pixels, which would become {new_width} x {new_height}",
+                do="Crop the picture.",
+            )
+        if preparation.stored_side is not None:
+            pixels = _resize(pixels, preparation.stored_side, preparation.stored_side, preparation.resample)
+        pixels = _resize(pixels, new_height, new_width, preparation.resample)
+    return _centre(pixels, preparation.side) if preparation.fit == "centre" else pixels
+
+
+def _target(height: int, width: int, side: int, fit: Fit) -> tuple[int, int]:
+    if fit == "square":
+        return side, side
+    shorter = min(height, width)
+    return max(side, round(height * side / shorter)), max(side, round(width * side / shorter))
+
+
+def _resize(pixels: Pixels, height: int, width: int, resample: Resample) -> Pixels:
+    return np.asarray(Image.fromarray(pixels).resize((width, height), _RESAMPLE[resample]))
+
+
+def _centre(pixels: Pixels, side: int) -> Pixels:
+    top, left = ((length - side) // 2 for length in pixels.shape[:2])
+    return pixels[top : top + side, left : left + side]
+
+
+def _undecodable(label: str, found: str) -> UndecodableImage:
+    known = ", ".join(name for name in FORMATS if name != "MPO")
+    return UndecodableImage(
+        expected=f"a picture ({known}, HEIC)",
+        found=f"{found}: {label}",
+        do="Check the file, or leave it out.",
+    )
+
+
+def _read(path: Path, label: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise _undecodable(label, f"a file that cannot be read ({error.strerror})") from error
+
+
+def _open(data: bytes, label: str, max_pixels: int) -> Image.Image:
+    """Parse the header and check the size before any pixel is decoded."""
+    formats = [*FORMATS, "HEIF"] if _is_heic(data) else list(FORMATS)
+    if "HEIF" in formats:
+        require("pillow_heif", "heif").register_heif_opener()
+    # Pillow's own limit is one global number that no argument overrides; ours is checked right below.
+    with _open_lock:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            image = Image.open(BytesIO(data), formats=formats)
+        except Exception as error:
+            head = "no known picture format" if isinstance(error, Image.UnidentifiedImageError) else str(error)
+            raise _undecodable(label, f"a file of {len(data):,} bytes that does not open ({head})") from error
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+    if image.width * image.height > max_pixels:
+        raise UndecodableImage(
+            expected=f"at most {max_pixels:,} pixels",
+            found=f"{image.width} x {image.height} = {image.width * image.height:,}: {label}",
+            do="Raise the limit with --max-pixels (max_pixels=) if you trust the file.",
+        )
+    return image
+
+
+def _is_heic(data: bytes) -> bool:
+    brands = {b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"}
+    return data[4:8] == b"ftyp" and data[8:12] in brands and b"avif" not in data[8:64]
+
+
+def _to_srgb(image: Image.Image, label: str) -> Pixels:
+    """Orientation, depth, colour, alpha: in that order."""
+    profile = image.info.get("icc_profile")
+    upright = _eight_bit(_orient(image, label), label)
+    if upright.has_transparency_data:
+        layered = upright.convert("RGBA")
+        colour = _managed(layered.convert("RGB"), profile if upright.mode in ("RGBA", "P") else None, label)
+        white = Image.new("RGB", upright.size, "white")
+        white.paste(colour, mask=layered.getchannel("A"))
+        return np.asarray(white)
+    return np.asarray(_managed(upright, profile, label))
+
+
+def _orient(image: Image.Image, label: str) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception as error:
+        warnings.warn(f"{label}: damaged EXIF block ignored ({error})", stacklevel=2)
+        return image
+
+
+def _eight_bit(image: Image.Image, label: str) -> Image.Image:
+    """16-bit greyscale to 8 bit; floating point has no stated range, so it is refused rather than guessed."""
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM", None)):
+        wide = np.asarray(image).astype(np.float64)
+        return Image.fromarray(np.clip(np.rint(wide / 257.0), 0, 255).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise _undecodable(label, f"32-bit samples (mode {image.mode}) whose range is not stated")
+    return image
+
+
+def _managed(image: Image.Image, profile: bytes | None, label: str) -> Image.Image:
+    """Convert to sRGB through the embedded profile; without one, the numbers are taken as sRGB."""
+    if image.mode not in ("RGB", "CMYK", "L", "LAB"):
+        return image.convert("RGB")
+    if profile:
+        try:
+            source = ImageCms.ImageCmsProfile(BytesIO(profile))
+            if not ImageCms.getProfileDescription(source).startswith("sRGB"):
+                converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+                return image.convert("RGB") if converted is None else converted
+        except (ImageCms.PyCMSError, OSError) as error:
+            warnings.warn(f"{label}: damaged colour profile ignored ({error})", stacklevel=2)
+    return image.convert("RGB")
