@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from telltale.errors import InvalidConfig, UndecodableImage, UnsuitableImage, require
 
@@ -71,6 +71,17 @@ class Preparation:
                 do="Leave stored_side out.",
             )
 
+    def window(self, shape: tuple[int, int]) -> tuple[slice, slice]:
+        """The (rows, columns) of a picture of `shape` = (height, width) pixels that its prepared form shows.
+
+        Everything, unless the preparation cuts out the centre.
+        """
+        if self.fit != "centre":
+            return slice(0, shape[0]), slice(0, shape[1])
+        side = min(shape)
+        top, left = ((length - side) // 2 for length in shape)
+        return slice(top, top + side), slice(left, left + side)
+
 
 def decode(source: str | Path | bytes, *, max_pixels: int = MAX_PIXELS, name: str | None = None) -> Pixels:
     """Read a picture as upright 8-bit sRGB pixels, alpha over white, first frame of an animation.
@@ -124,9 +135,16 @@ def prepare(pixels: Pixels, preparation: Preparation, *, max_pixels: int = MAX_P
                 do="Crop the picture.",
             )
         if preparation.stored_side is not None:
-            pixels = _resize(pixels, preparation.stored_side, preparation.stored_side, preparation.resample)
-        pixels = _resize(pixels, new_height, new_width, preparation.resample)
+            pixels = resize(pixels, preparation.stored_side, preparation.stored_side, preparation.resample)
+        pixels = resize(pixels, new_height, new_width, preparation.resample)
     return _centre(pixels, preparation.side) if preparation.fit == "centre" else pixels
+
+
+def resize(pixels: Pixels, height: int, width: int, resample: Resample = "lanczos") -> Pixels:
+    """Scale to (height, width) with Pillow's antialiased filters; the same size passes through unchanged."""
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    return np.asarray(Image.fromarray(pixels).resize((width, height), _RESAMPLE[resample]))
 
 
 def _target(height: int, width: int, side: int, fit: Fit) -> tuple[int, int]:
@@ -134,10 +152,6 @@ def _target(height: int, width: int, side: int, fit: Fit) -> tuple[int, int]:
         return side, side
     shorter = min(height, width)
     return max(side, round(height * side / shorter)), max(side, round(width * side / shorter))
-
-
-def _resize(pixels: Pixels, height: int, width: int, resample: Resample) -> Pixels:
-    return np.asarray(Image.fromarray(pixels).resize((width, height), _RESAMPLE[resample]))
 
 
 def _centre(pixels: Pixels, side: int) -> Pixels:
@@ -172,7 +186,7 @@ def _open(data: bytes, label: str, max_pixels: int) -> Image.Image:
         try:
             image = Image.open(BytesIO(data), formats=formats)
         except Exception as error:
-            head = "no known picture format" if isinstance(error, Image.UnidentifiedImageError) else str(error)
+            head = "no known picture format" if isinstance(error, UnidentifiedImageError) else str(error)
             raise _undecodable(label, f"a file of {len(data):,} bytes that does not open ({head})") from error
         finally:
             Image.MAX_IMAGE_PIXELS = limit

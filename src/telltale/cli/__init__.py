@@ -1,0 +1,56 @@
+"""The `telltale` command: one function per command, each in a file of its name; parse, call, print.
+
+Heavy imports stay inside the functions, so that `telltale --help` answers at once.
+"""
+
+import sys
+
+import typer
+
+from telltale import __version__
+from telltale.cli.audit import audit
+from telltale.cli.build import build
+from telltale.cli.export import export
+from telltale.cli.import_original import import_original
+from telltale.cli.predict import predict
+from telltale.cli.train import train
+from telltale.errors import TelltaleError
+
+NOTHING_DONE = 2
+
+app = typer.Typer(
+    name="telltale",
+    help="Finds the local patches that give a generated or manipulated picture away.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("predict")(predict)
+app.command("build")(build)
+app.command("audit")(audit)
+app.command("train")(train)
+app.command("export")(export)
+app.command("import-original")(import_original)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"telltale {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    """Finds the local patches that give a generated or manipulated picture away."""
+
+
+def main() -> None:
+    """Run the command line; an expected error is one line on standard error and exit code 2."""
+    try:
+        app()
+    except TelltaleError as error:
+        print(f"telltale: {error}", file=sys.stderr)
+        raise SystemExit(NOTHING_DONE) from None

@@ -1,0 +1,140 @@
+"""`telltale predict`: is this picture generated, where does it show, how sure are we."""
+
+import json
+import sys
+from collections.abc import Iterable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from telltale.cli.progress import progress
+from telltale.errors import InvalidConfig
+
+if TYPE_CHECKING:
+    from telltale.data.samples import Sample
+    from telltale.detector import Detector
+    from telltale.evaluate.scoring import Failure, Score, Visit
+
+ALL_SCORED, SOME_FAILED, NOTHING_DONE = 0, 1, 2
+
+
+def predict(
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            help="Pictures, folders (searched to any depth), quoted globs, lists (.txt, .csv or .parquet with a column "
+            "'path'), or - for standard input: one picture's bytes, or one path a line."
+        ),
+    ],
+    detector: Annotated[str, typer.Option(help="A shipped detector's name, or an ONNX file.")] = "telltale-faces",
+    as_json: Annotated[bool, typer.Option("--json", help="JSON lines on standard output.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Also write results here: .parquet, .csv or .jsonl.")] = None,
+    heatmaps: Annotated[Path | None, typer.Option(help="Write an overlay for each picture into this folder.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Skip what --out holds already.")] = False,
+    threads: Annotated[int, typer.Option(min=0, help="0 = one for each core.")] = 0,
+    backend: Annotated[str, typer.Option(help="onnxruntime or openvino.")] = "onnxruntime",
+    max_pixels: Annotated[int, typer.Option(min=1, help="Refuse larger pictures before decoding.")] = 100_000_000,
+) -> None:
+    """Score pictures: probability that each is generated, a verdict, and where the strongest patch lies.
+
+    Exit code 0: all scored; 1: some failed, each with its reason; 2: nothing could be done.
+    """
+    from telltale.cli.sources import find
+    from telltale.evaluate.results import ResultFile
+    from telltale.runtime import load
+
+    loaded = load(detector, backend=backend, threads=threads)
+    sink = None if out is None else ResultFile(out, resume=resume)
+    if resume and sink is None:
+        raise InvalidConfig(
+            expected="--out FILE with --resume", found="--resume alone", do="Name the file to go on with."
+        )
+    kept = [] if sink is None else _same_weights(sink.kept, loaded)
+    done = {row["path"] for row in kept}
+    samples = (sample for sample in find(paths) if str(sample.path) not in done)
+    visit = None if heatmaps is None else _drawing(loaded, heatmaps)
+    scored, failed = _run(loaded, samples, sink, visit, as_json=as_json, max_pixels=max_pixels)
+    _summary(scored, failed, len(kept))
+    if failed:
+        raise typer.Exit(SOME_FAILED if scored or kept else NOTHING_DONE)
+    if not scored and not kept:
+        raise InvalidConfig(expected="at least one picture", found=f"none in {' '.join(paths)}", do="Check the paths.")
+
+
+def _run(
+    loaded: "Detector", samples: "Iterable[Sample]", sink: Any, visit: "Visit | None", *, as_json: bool, max_pixels: int
+) -> tuple[int, int]:
+    """Score, print and store each picture; returns how many were scored and how many failed."""
+    from telltale import __version__
+    from telltale.evaluate.scoring import Failure, row, score_files
+
+    counts = [0, 0]
+    with sink or nullcontext(), progress("scoring") as advance:
+        for record in score_files(loaded, samples, workers=loaded.threads, max_pixels=max_pixels, visit=visit):
+            flat = row(record, loaded, __version__)
+            counts[isinstance(record, Failure)] += 1
+            if sink is not None:
+                sink.add(flat)
+            print(json.dumps(flat) if as_json else _line(record), flush=True)
+            advance()
+    return counts[0], counts[1]
+
+
+def _line(record: "Score | Failure") -> str:
+    from telltale.evaluate.scoring import Failure
+    from telltale.pooling import sigmoid
+
+    if isinstance(record, Failure):
+        return f"failed  {record.sample.path}: {record.error}"
+    said, (x, y, width, height) = record.prediction, record.window
+    peak = float(sigmoid(said.patch_logits.max()))
+    verdict = said.verdict or "not calibrated"
+    number = f"score {said.score:.3f}" if said.probability is None else f"P(fake) {said.probability:.2f}"
+    place = f"strongest patch {peak:.2f} at x {x}-{x + width}, y {y}-{y + height}"
+    return f"{verdict:<17} {number}  {place:<48}  {record.sample.path}"
+
+
+def _same_weights(rows: list[dict[str, Any]], loaded: "Detector") -> list[dict[str, Any]]:
+    """Rows of another detector must not mix with ours."""
+    for row in rows:
+        if row["weights_sha256"] != loaded.sha256:
+            raise InvalidConfig(
+                expected=f"results of the weights {loaded.sha256[:12]} ({loaded.spec.name})",
+                found=f"results of {str(row['weights_sha256'])[:12]} ({row['detector']})",
+                do="Write to another file, or name the detector those results came from.",
+            )
+    return rows
+
+
+def _drawing(loaded: "Detector", folder: Path) -> "Visit":
+    """Writes one overlay a picture; the name keeps enough of the path to tell two `1.jpg` apart."""
+    from PIL import Image
+
+    from telltale.detector import Prediction
+    from telltale.explain.heatmaps import overlay
+    from telltale.image import Pixels
+
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def draw(sample: "Sample", pixels: Pixels, prediction: Prediction) -> None:
+        target = folder / heatmap_name(sample.path)
+        temporary = target.with_suffix(".tmp")
+        Image.fromarray(overlay(pixels, prediction, loaded)).save(temporary, format="PNG")
+        temporary.replace(target)
+
+    return draw
+
+
+def heatmap_name(path: Path) -> str:
+    """The overlay's file name: the picture's name and eight digits of the hash of its path."""
+    from hashlib import sha256
+
+    return f"{path.name}.{sha256(str(path).encode()).hexdigest()[:8]}.png"
+
+
+def _summary(scored: int, failed: int, kept: int) -> None:
+    if failed or kept or sys.stderr.isatty():
+        earlier = f", {kept} kept from before" if kept else ""
+        print(f"{scored} scored, {failed} failed{earlier}", file=sys.stderr)
