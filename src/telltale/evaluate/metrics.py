@@ -1,0 +1,104 @@
+"""Metrics of scores against labels, fake positive, with bootstrap intervals; scikit-learn computes them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+from numpy.typing import NDArray
+
+from telltale.errors import InvalidDataset, require
+
+Labels = Bool[np.ndarray, "n"]
+Scores = Float[np.ndarray, "n"]
+Metric = Callable[[NDArray[np.bool_], NDArray[np.float64]], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A value with its 95 % bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def auc(is_fake: Labels, scores: Scores) -> float:
+    """Area under the ROC curve: how often a fake scores above a real, ties counted half. In [0, 1]."""
+    return float(require("sklearn.metrics", "evaluate").roc_auc_score(is_fake, scores))
+
+
+def average_precision(is_fake: Labels, scores: Scores) -> float:
+    """AP with fake as the positive class, in [0, 1]; its chance level is the share of fakes."""
+    return float(require("sklearn.metrics", "evaluate").average_precision_score(is_fake, scores))
+
+
+def average_precision_real(is_fake: Labels, scores: Scores) -> float:
+    """AP with real as the positive class, as the paper's released code counts."""
+    return float(require("sklearn.metrics", "evaluate").average_precision_score(~is_fake, -scores))
+
+
+def expected_calibration_error(is_fake: Labels, probabilities: Scores, *, bins: int = 10) -> float:
+    """Mean gap between probability and share of fakes over `bins` equal-width bins, weighted by their counts."""
+    place = np.minimum((probabilities * bins).astype(int), bins - 1)
+    count = np.bincount(place, minlength=bins)
+    fakes = np.bincount(place, weights=is_fake, minlength=bins)
+    said = np.bincount(place, weights=probabilities, minlength=bins)
+    return float(np.abs(fakes - said).sum() / count.sum())
+
+
+def both_classes(is_fake: Labels, what: str) -> None:
+    """Refuse labels of one class only, on which no ranking metric is defined.
+
+    Raises:
+        InvalidDataset: naming what is missing.
+    """
+    if is_fake.all() or not is_fake.any():
+        missing = "reals" if is_fake.all() else "fakes"
+        raise InvalidDataset(
+            expected=f"reals and fakes in {what}",
+            found=f"{is_fake.size} images and no {missing}",
+            do=f"Add {missing}.",
+        )
+
+
+def bootstrap(
+    metric: Metric, is_fake: Labels, scores: Scores, *, seed: int = 0, rounds: int = 1000, level: float = 0.95
+) -> Estimate:
+    """A metric with its percentile bootstrap interval.
+
+    Reals and fakes are resampled apart, so that every round holds both and their numbers stay as they were.
+
+    Args:
+        metric: of labels and scores, such as `auc`.
+        is_fake: labels.
+        scores: higher means more likely fake.
+        seed: of the resampling.
+        rounds: how many resamples.
+        level: of the interval.
+
+    Raises:
+        InvalidDataset: one class only.
+    """
+    both_classes(is_fake, "the images to measure")
+    draw = np.random.default_rng(seed)
+    fakes, reals = np.flatnonzero(is_fake), np.flatnonzero(~is_fake)
+    values = np.empty(rounds)
+    for index in range(rounds):
+        chosen = np.concatenate([draw.choice(fakes, fakes.size), draw.choice(reals, reals.size)])
+        values[index] = metric(is_fake[chosen], scores[chosen])
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return Estimate(metric(is_fake, scores), float(low), float(high))
+
+
+def share(hits: Labels, *, level: float = 0.95) -> Estimate:
+    """A proportion with its Wilson interval, which stays inside [0, 1] and is honest at 0 and 1.
+
+    Raises:
+        InvalidDataset: no images.
+    """
+    if hits.size == 0:
+        raise InvalidDataset(expected="at least one image", found="none", do="Check the selection.")
+    test = require("scipy.stats", "evaluate").binomtest(int(hits.sum()), hits.size)
+    interval = test.proportion_ci(confidence_level=level, method="wilson")
+    return Estimate(float(hits.mean()), float(interval.low), float(interval.high))
