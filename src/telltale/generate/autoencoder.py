@@ -1,0 +1,103 @@
+"""Tiny autoencoders of the TAESD family: a latent-diffusion model's way from picture to latents and back, distilled.
+
+A real photograph that passes encoder and decoder keeps its content, pixel for pixel in place, and gains the decoder's
+texture: an aligned fake. The structure follows the parameter names of the files (`taef2_encoder`, `taef2_decoder`,
+distilled from FLUX.2's autoencoder).
+"""
+
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from telltale.errors import UnsuitableImage
+from telltale.generate.loading import with_weights
+
+CHANNELS = 64
+LATENT_CHANNELS = 32
+FACTOR = 8
+
+
+class Block(nn.Module):
+    """Three convolutions around a shortcut and a ReLU after the sum; the middle stages first add a gated 1x1 path."""
+
+    def __init__(self, *, gated: bool = False) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for _ in range(3):
+            layers += [nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1), nn.ReLU()]
+        self.conv = nn.Sequential(*layers[:-1])
+        self.pool = (
+            nn.Sequential(
+                nn.Conv2d(CHANNELS, 4 * CHANNELS, 1, bias=False),
+                nn.GroupNorm(4, 4 * CHANNELS),
+                nn.ReLU(),
+                nn.Conv2d(4 * CHANNELS, CHANNELS, 1, bias=False),
+            )
+            if gated
+            else None
+        )
+
+    def forward(self, features: Float[Tensor, "n 64 height width"]) -> Float[Tensor, "n 64 height width"]:
+        """Same size in and out."""
+        if self.pool is not None:
+            features = features + self.pool(features)
+        return torch.relu(self.conv(features) + features)
+
+
+class SoftClamp(nn.Module):
+    """Latents squeezed smoothly into (-3, 3)."""
+
+    def forward(self, latents: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+        """Any shape."""
+        return torch.tanh(latents / 3) * 3
+
+
+def encoder() -> nn.Sequential:
+    """Images in [0, 1], (n, 3, height, width), to latents (n, 32, height/8, width/8)."""
+    layers: list[nn.Module] = [nn.Conv2d(3, CHANNELS, 3, padding=1), Block()]
+    for stage in range(3):
+        layers.append(nn.Conv2d(CHANNELS, CHANNELS, 3, stride=2, padding=1, bias=False))
+        layers += [Block(gated=stage == 2) for _ in range(3)]
+    return nn.Sequential(*layers, nn.Conv2d(CHANNELS, LATENT_CHANNELS, 3, padding=1))
+
+
+def decoder() -> nn.Sequential:
+    """Latents (n, 32, h, w) to images in about [0, 1], (n, 3, 8h, 8w)."""
+    layers: list[nn.Module] = [SoftClamp(), nn.Conv2d(LATENT_CHANNELS, CHANNELS, 3, padding=1), nn.ReLU()]
+    for stage in range(3):
+        layers += [Block(gated=stage == 0) for _ in range(3)]
+        layers += [nn.Upsample(scale_factor=2), nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1, bias=False)]
+    return nn.Sequential(*layers, Block(), nn.Conv2d(CHANNELS, 3, 3, padding=1))
+
+
+class Autoencoder(nn.Module):
+    """Encoder and decoder together.
+
+    Args:
+        folder: holds `taef2_encoder.safetensors` and `taef2_decoder.safetensors`.
+
+    Raises:
+        InvalidConfig: a file that is missing or does not fit.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.encoder = with_weights(encoder(), folder / "taef2_encoder.safetensors")
+        self.decoder = with_weights(decoder(), folder / "taef2_decoder.safetensors")
+
+    def forward(self, images: Float[Tensor, "n 3 height width"]) -> Float[Tensor, "n 3 height width"]:
+        """Images in [0, 1] to their re-synthesis in [0, 1].
+
+        Raises:
+            UnsuitableImage: a side that is not a multiple of 8.
+        """
+        if images.shape[2] % FACTOR or images.shape[3] % FACTOR:
+            raise UnsuitableImage(
+                expected=f"sides that are multiples of {FACTOR}",
+                found=f"{images.shape[3]} x {images.shape[2]}",
+                do="Pad the image first, as telltale.generate.resynthesis does.",
+            )
+        made: Tensor = self.decoder(self.encoder(images))
+        return made.clamp(0, 1)
