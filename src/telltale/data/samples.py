@@ -1,34 +1,69 @@
-"""Which images there are, and what is known of each."""
+"""Which images there are: folders, manifests, built data sets and tar shards, all read as samples."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from telltale.image import MAX_PIXELS, Pixels, decode
+from telltale.data.layouts import in_folder
+from telltale.data.manifests import ENDINGS, in_manifest
+from telltale.data.sample import Member, Sample
+from telltale.data.shards import in_shard
+from telltale.data.vocabulary import Labels
+from telltale.errors import InvalidDataset
+
+__all__ = ["Member", "Sample", "scan"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
-    """One image on disk and what is known of it.
+def scan(
+    sources: Sequence[Path],
+    *,
+    columns: Mapping[str, str] | None = None,
+    split: str | None = None,
+    labels: Labels | None = None,
+) -> list[Sample]:
+    """List the images of folders, manifests and shards, in a fixed order; no picture is opened.
 
-    Attributes:
-        path: the file.
-        is_fake: True fake (generated or manipulated), False real, None not labelled.
-        source: the generator or camera dataset it comes from; "" where unknown.
-        split: "train", "validation", "test", or "" where none was made.
-        group: images of one group (identity, video, twins) belong on one side of a split; "" where unknown.
-        face: (x, y, width, height) of the face in pixels of the decoded image; None where unknown.
-        data: the file's bytes where `path` is only a name (standard input, a member of a tar shard); else None.
+    A source is one of
+
+    - a manifest: CSV, Parquet or JSON lines, with paths relative to its own folder;
+    - a data set that `telltale build` wrote (a folder with `index.parquet`), or any folder with a `manifest.csv`;
+    - a folder with labels as folder names, upper or lower case: `real/fake`, `0_real/1_fake`, `nature/ai`, with
+      splits and generators above or below them (`<split>/<label>`, `<generator>/{real,fake}`);
+    - FaceForensics++ with extracted frames; a Hugging Face imagefolder (`metadata.csv`, `.jsonl`);
+    - a WebDataset shard (`.tar`), or a folder of them.
+
+    Args:
+        sources: which to read.
+        columns: names of a manifest's columns, where they are not the usual ones: keys out of path, label, source,
+            split, group, face_x, face_y, face_w, face_h.
+        split: keep the samples of one split only.
+        labels: further label words, in lower case: word -> is fake.
+
+    Raises:
+        InvalidDataset: nothing there, an unknown layout, an unknown label or split, a wrong manifest.
+        MissingExtra: Parquet without the `[evaluate]` extra.
     """
+    found = [sample for source in sources for sample in _in_source(source, columns or {}, labels or {})]
+    chosen = [sample for sample in found if split in (None, sample.split)]
+    if not chosen:
+        names = ", ".join(map(str, sources)) or "no source"
+        kept = f"none of the split {split!r} among {len(found):,}" if found else "none"
+        raise InvalidDataset(expected="images", found=f"{kept} in {names}", do="Check the path and the split.")
+    return chosen
 
-    path: Path
-    is_fake: bool | None = None
-    source: str = ""
-    split: str = ""
-    group: str = ""
-    face: tuple[float, float, float, float] | None = None
-    data: bytes | None = field(default=None, repr=False)
 
-    def pixels(self, max_pixels: int = MAX_PIXELS) -> Pixels:
-        """The decoded picture; raises what `telltale.decode` raises."""
-        source = self.path if self.data is None else self.data
-        return decode(source, max_pixels=max_pixels, name=str(self.path))
+def _in_source(source: Path, columns: Mapping[str, str], labels: Labels) -> list[Sample]:
+    if source.is_dir():
+        return in_folder(source, columns, labels)
+    ending = source.suffix.lower()
+    read: dict[str, Callable[[], list[Sample]]] = {
+        **dict.fromkeys(ENDINGS, lambda: in_manifest(source, columns, labels)),
+        ".tar": lambda: in_shard(source, labels),
+    }
+    if ending not in read or not source.is_file():
+        what = "another kind of file" if source.exists() else "nothing there"
+        raise InvalidDataset(
+            expected=f"a folder, a manifest ({', '.join(ENDINGS)}) or a shard (.tar)",
+            found=f"{what}: {source}",
+            do="Check the path.",
+        )
+    return read[ending]()
