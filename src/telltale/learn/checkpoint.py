@@ -1,0 +1,108 @@
+"""Weights on disk: safetensors with the detector's spec in the header, never a pickle."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float32, UInt8
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from telltale.detector import Detector
+from telltale.errors import InvalidConfig, InvalidDetector
+from telltale.learn.classifier import PatchClassifier, build
+from telltale.spec import METADATA_KEY, DetectorSpec
+
+
+def save(path: Path, model: PatchClassifier, spec: DetectorSpec) -> None:
+    """Write weights and spec, under a temporary name first.
+
+    Raises:
+        InvalidDetector: the spec describes another model.
+    """
+    if (spec.architecture, spec.grid) != (model.architecture, model.grid):
+        raise InvalidDetector(
+            expected=f"a spec of {model.architecture} with {model.grid}",
+            found=f"one of {spec.architecture} with {spec.grid}",
+            do="Store the model with its own spec.",
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    # Channels-last training leaves strides that safetensors refuses; the numbers are the same.
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    save_file(tensors, temporary, {METADATA_KEY: spec.to_json()})
+    temporary.replace(path)
+
+
+def restore(path: Path) -> tuple[PatchClassifier, DetectorSpec]:
+    """The classifier and spec of a file that `save` wrote; the classifier is in inference mode.
+
+    Raises:
+        InvalidDetector: no such file, damaged, not telltale's, or weights that do not fit the architecture.
+    """
+    spec = read_spec(path)
+    try:
+        model = build(spec.architecture)
+        with safe_open(path, "pt") as stream:
+            model.load_state_dict({name: stream.get_tensor(name) for name in stream.keys()})  # noqa: SIM118
+    except (InvalidConfig, RuntimeError, SafetensorError) as error:
+        raise InvalidDetector(
+            expected=f"the weights of {spec.architecture}", found=f"{path}: {error}", do="Train or import it again."
+        ) from error
+    if model.grid != spec.grid:
+        raise InvalidDetector(
+            expected=f"the grid of {spec.architecture}, {model.grid}",
+            found=f"{spec.grid} in {path}",
+            do="Train or import it again.",
+        )
+    return model.eval(), spec
+
+
+def read_spec(path: Path) -> DetectorSpec:
+    """The spec in the header; no weights are read.
+
+    Raises:
+        InvalidDetector: no such file, not a safetensors file, or no telltale spec in it.
+    """
+    try:
+        with safe_open(path, "pt") as stream:
+            metadata = stream.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise InvalidDetector(
+            expected="a safetensors file of telltale", found=f"{path}: {error}", do="Check the path."
+        ) from error
+    if METADATA_KEY not in metadata:
+        raise InvalidDetector(
+            expected="a safetensors file of telltale",
+            found=f"{path} without a detector's spec in its header",
+            do="Name a file that `telltale train` or `telltale import-original` wrote.",
+        )
+    return DetectorSpec.from_json(metadata[METADATA_KEY])
+
+
+def load(path: str | Path, *, threads: int = 1) -> Detector:
+    """A detector that runs on torch: for measuring weights before they are exported.
+
+    Args:
+        path: a safetensors file of telltale.
+        threads: tiles predicted at the same time; torch's own threads come on top.
+
+    Raises:
+        InvalidDetector: as `restore`.
+    """
+    model, spec = restore(Path(path))
+    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def predict(images: UInt8[np.ndarray, "n height width 3"]) -> Float32[np.ndarray, "n rows columns"]:
+        with torch.inference_mode():
+            return np.asarray(model.from_pixels(torch.from_numpy(np.ascontiguousarray(images))).float().numpy())
+
+    return Detector(spec=spec, predict=predict, sha256=file_hash(Path(path)), threads=threads)
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
