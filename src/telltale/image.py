@@ -5,31 +5,47 @@ Training, building data sets and serving all pass through these two functions, s
 """
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from io import BytesIO
+from functools import lru_cache
+from io import BufferedReader, BytesIO
 from pathlib import Path
 from threading import Lock
 from typing import Literal, TypeAlias
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from telltale.errors import InvalidConfig, UndecodableImage, UnsuitableImage, require
+from telltale.errors import InvalidConfig, MissingExtra, UndecodableImage, UnsuitableImage, require
 
 Pixels: TypeAlias = UInt8[np.ndarray, "height width 3"]
+# The same, where a function takes pixels of one size and returns another: one name is one size to the shape checker.
+Resized: TypeAlias = UInt8[np.ndarray, "new_height new_width 3"]
 Fit = Literal["shorter", "centre", "square"]
 Resample = Literal["lanczos", "bicubic", "bilinear"]
 
 MAX_PIXELS = 100_000_000
 # Only raster formats with a maintained decoder: EPS or PDF would start an interpreter on a stranger's file.
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF", "PPM")
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF", "PPM")
 _RESAMPLE = {
     "lanczos": Image.Resampling.LANCZOS,
     "bicubic": Image.Resampling.BICUBIC,
     "bilinear": Image.Resampling.BILINEAR,
 }
-_open_lock = Lock()
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+# Pillow warns above this many pixels and refuses above twice as many.
+_PILLOW_LIMIT = 89_478_485
+_pillow_limit_lock = Lock()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,22 +118,20 @@ def decode(source: str | Path | bytes, *, max_pixels: int = MAX_PIXELS, name: st
         MissingExtra: a HEIC picture without the `[heif]` extra.
     """
     label = name or ("<bytes>" if isinstance(source, bytes) else str(source))
-    data = source if isinstance(source, bytes) else _read(Path(source), label)
-    if not data:
-        raise _undecodable(label, "an empty file (0 bytes)")
-    image = _open(data, label, max_pixels)
-    try:
-        image.seek(0)
-        image.load()
-        return _to_srgb(image, label)
-    except UndecodableImage:
-        raise
-    # A damaged file can raise nearly anything from a decoder; each means the same to the caller.
-    except Exception as error:
-        raise _undecodable(label, f"a damaged {image.format} file ({error})") from error
+    with _stream(source, label) as stream:
+        image = _open(stream, label, max_pixels)
+        try:
+            with _no_pillow_limit() if image.width * image.height > _PILLOW_LIMIT else nullcontext():
+                image.load()
+            return _to_srgb(image, label)
+        except UndecodableImage:
+            raise
+        # A damaged file can raise nearly anything from a decoder; each means the same to the caller.
+        except Exception as error:
+            raise _undecodable(label, f"a damaged {image.format} file ({error})") from error
 
 
-def prepare(pixels: Pixels, preparation: Preparation, *, max_pixels: int = MAX_PIXELS) -> Pixels:
+def prepare(pixels: Pixels, preparation: Preparation, *, max_pixels: int = MAX_PIXELS) -> Resized:
     """Bring pixels to the form `preparation` describes; a prepared picture passes through unchanged.
 
     Raises:
@@ -140,7 +154,7 @@ def prepare(pixels: Pixels, preparation: Preparation, *, max_pixels: int = MAX_P
     return _centre(pixels, preparation.side) if preparation.fit == "centre" else pixels
 
 
-def resize(pixels: Pixels, height: int, width: int, resample: Resample = "lanczos") -> Pixels:
+def resize(pixels: Pixels, height: int, width: int, resample: Resample = "lanczos") -> Resized:
     """Scale to (height, width) with Pillow's antialiased filters; the same size passes through unchanged."""
     if pixels.shape[:2] == (height, width):
         return pixels
@@ -154,97 +168,158 @@ def _target(height: int, width: int, side: int, fit: Fit) -> tuple[int, int]:
     return max(side, round(height * side / shorter)), max(side, round(width * side / shorter))
 
 
-def _centre(pixels: Pixels, side: int) -> Pixels:
+def _centre(pixels: Pixels, side: int) -> Resized:
     top, left = ((length - side) // 2 for length in pixels.shape[:2])
     return pixels[top : top + side, left : left + side]
 
 
 def _undecodable(label: str, found: str) -> UndecodableImage:
-    known = ", ".join(name for name in FORMATS if name != "MPO")
     return UndecodableImage(
-        expected=f"a picture ({known}, HEIC)",
+        expected=f"a picture ({', '.join(FORMATS)}, HEIC)",
         found=f"{found}: {label}",
         do="Check the file, or leave it out.",
     )
 
 
-def _read(path: Path, label: str) -> bytes:
+def _stream(source: str | Path | bytes, label: str) -> BufferedReader | BytesIO:
+    """The file, opened but not read, so that a header which is refused costs nothing; a pipe is read whole."""
+    if isinstance(source, bytes):
+        return BytesIO(source)
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise _undecodable(label, f"a file that cannot be read ({error.strerror})") from error
+        stream = Path(source).open("rb")  # noqa: SIM115 (`decode` closes it)
+        if stream.seekable():
+            return stream
+        with stream:
+            return BytesIO(stream.read())
+    # A path with a null character raises ValueError.
+    except (OSError, ValueError) as error:
+        raise _undecodable(label, f"a file that cannot be read ({error.args[-1]})") from error
 
 
-def _open(data: bytes, label: str, max_pixels: int) -> Image.Image:
-    """Parse the header and check the size before any pixel is decoded."""
-    formats = [*FORMATS, "HEIF"] if _is_heic(data) else list(FORMATS)
-    if "HEIF" in formats:
-        require("pillow_heif", "heif").register_heif_opener()
-    # Pillow's own limit is one global number that no argument overrides; ours is checked right below.
-    with _open_lock:
+@contextmanager
+def _no_pillow_limit() -> Iterator[None]:
+    """Lift Pillow's own limit, one global number that no argument overrides; ours takes its place."""
+    with _pillow_limit_lock:
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            image = Image.open(BytesIO(data), formats=formats)
-        except Exception as error:
-            head = "no known picture format" if isinstance(error, UnidentifiedImageError) else str(error)
-            raise _undecodable(label, f"a file of {len(data):,} bytes that does not open ({head})") from error
+            yield
         finally:
             Image.MAX_IMAGE_PIXELS = limit
+
+
+def _open(stream: BufferedReader | BytesIO, label: str, max_pixels: int) -> Image.Image:
+    """Parse the header and check the size before any pixel is decoded."""
+    formats = list(FORMATS)
+    try:
+        head = stream.read(64)
+        if _is_heic(head):
+            require("pillow_heif", "heif").register_heif_opener()
+            formats.append("HEIF")
+        with _no_pillow_limit():
+            image = Image.open(stream, formats=formats)
+    except MissingExtra:
+        raise
+    except Exception as error:
+        reason = "no known picture format" if isinstance(error, UnidentifiedImageError) else str(error)
+        found = "an empty file (0 bytes)" if not head else f"a file that does not open as a picture ({reason})"
+        raise _undecodable(label, found) from error
     if image.width * image.height > max_pixels:
         raise UndecodableImage(
             expected=f"at most {max_pixels:,} pixels",
             found=f"{image.width} x {image.height} = {image.width * image.height:,}: {label}",
             do="Raise the limit with --max-pixels (max_pixels=) if you trust the file.",
         )
+    if not image.width * image.height:
+        raise _undecodable(label, f"a {image.format} file without pixels ({image.width} x {image.height})")
     return image
 
 
-def _is_heic(data: bytes) -> bool:
-    brands = {b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"}
-    return data[4:8] == b"ftyp" and data[8:12] in brands and b"avif" not in data[8:64]
+def _is_heic(head: bytes) -> bool:
+    brands = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1"}
+    return head[4:8] == b"ftyp" and head[8:12] in brands and b"avif" not in head[8:]
 
 
 def _to_srgb(image: Image.Image, label: str) -> Pixels:
     """Orientation, depth, colour, alpha: in that order."""
     profile = image.info.get("icc_profile")
-    upright = _eight_bit(_orient(image, label), label)
-    if upright.has_transparency_data:
-        layered = upright.convert("RGBA")
-        colour = _managed(layered.convert("RGB"), profile if upright.mode in ("RGBA", "P") else None, label)
-        white = Image.new("RGB", upright.size, "white")
-        white.paste(colour, mask=layered.getchannel("A"))
-        return np.asarray(white)
-    return np.asarray(_managed(upright, profile, label))
+    colour, alpha = _separate(_eight_bit(_orient(image, label), label))
+    managed = _managed(colour, profile, label)
+    if alpha is None:
+        return np.asarray(managed)
+    white = Image.new("RGB", managed.size, "white")
+    white.paste(managed, mask=alpha)
+    return np.asarray(white)
 
 
 def _orient(image: Image.Image, label: str) -> Image.Image:
+    """Turn the picture as its EXIF block says; a broken entry elsewhere in the block does not matter."""
     try:
-        return ImageOps.exif_transpose(image)
+        method = _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception as error:
         warnings.warn(f"{label}: damaged EXIF block ignored ({error})", stacklevel=2)
         return image
+    if method is None:
+        return image
+    turned = image.transpose(method)
+    turned.format = image.format
+    return turned
 
 
 def _eight_bit(image: Image.Image, label: str) -> Image.Image:
     """16-bit greyscale to 8 bit; floating point has no stated range, so it is refused rather than guessed."""
-    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM", None)):
-        wide = np.asarray(image).astype(np.float64)
-        return Image.fromarray(np.clip(np.rint(wide / 257.0), 0, 255).astype(np.uint8))
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
+        # TIFF is the one format here with 12-bit samples, and the one in which 0 may mean white.
+        tags = getattr(image, "tag_v2", {})
+        white = 2 ** int(tags.get(ExifTags.Base.BitsPerSample, (16,))[0]) - 1
+        deep = np.asarray(image).astype(np.uint32)
+        grey = Image.fromarray(np.minimum((deep * 255 + white // 2) // white, 255).astype(np.uint8))
+        if tags.get(ExifTags.Base.PhotometricInterpretation) == 0:
+            grey = ImageOps.invert(grey)
+        if "transparency" not in image.info:
+            return grey
+        alpha = Image.fromarray(np.where(deep == image.info["transparency"], 0, 255).astype(np.uint8))
+        return Image.merge("LA", (grey, alpha))
     if image.mode in ("I", "F"):
-        raise _undecodable(label, f"32-bit samples (mode {image.mode}) whose range is not stated")
+        raise _undecodable(label, f"samples of more than 16 bits (mode {image.mode}) whose range is not stated")
     return image
+
+
+def _separate(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    """Colour, in a mode that a profile can describe, and alpha where the picture has it."""
+    if not image.has_transparency_data:
+        return image if image.mode in ("L", "RGB", "CMYK", "LAB") else image.convert(_opaque_mode(image)), None
+    layered = image.convert(_opaque_mode(image) + "A")
+    return layered.convert(_opaque_mode(image)), layered.getchannel("A")
+
+
+def _opaque_mode(image: Image.Image) -> str:
+    return "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
 
 
 def _managed(image: Image.Image, profile: bytes | None, label: str) -> Image.Image:
     """Convert to sRGB through the embedded profile; without one, the numbers are taken as sRGB."""
-    if image.mode not in ("RGB", "CMYK", "L", "LAB"):
-        return image.convert("RGB")
+    if image.mode == "LAB":
+        return _through(ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")), image)
     if profile:
         try:
-            source = ImageCms.ImageCmsProfile(BytesIO(profile))
-            if not ImageCms.getProfileDescription(source).startswith("sRGB"):
-                converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-                return image.convert("RGB") if converted is None else converted
+            if image.mode != "RGB" or not _is_srgb(profile):
+                return _through(ImageCms.ImageCmsProfile(BytesIO(profile)), image)
         except (ImageCms.PyCMSError, OSError) as error:
-            warnings.warn(f"{label}: damaged colour profile ignored ({error})", stacklevel=2)
+            warnings.warn(f"{label}: unusable colour profile ignored ({error})", stacklevel=2)
     return image.convert("RGB")
+
+
+def _through(profile: ImageCms.ImageCmsProfile, image: Image.Image) -> Image.Image:
+    transform = ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), image.mode, "RGB")
+    converted = ImageCms.applyTransform(image, transform)
+    assert converted is not None  # only a transform in place returns None
+    return converted
+
+
+@lru_cache(maxsize=32)
+def _is_srgb(profile: bytes) -> bool:
+    """Whether a profile leaves a grid of colours alone but for rounding; its name proves nothing."""
+    levels = np.linspace(0, 255, 9, dtype=np.uint8)
+    probe = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(27, 27, 3)
+    moved = np.asarray(_through(ImageCms.ImageCmsProfile(BytesIO(profile)), Image.fromarray(probe)))
+    return int(np.abs(moved.astype(np.int16) - probe).max()) <= 2

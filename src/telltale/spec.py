@@ -5,7 +5,7 @@ Both the safetensors file that training writes and the ONNX file that serving re
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, get_origin, get_type_hints
 
 import numpy as np
 
@@ -60,7 +60,8 @@ class Thresholds:
 
     Attributes:
         real_below: at or below it, "likely real".
-        fake_above: at or above it, "likely generated"; between the two, "inconclusive".
+        fake_above: at or above it, "likely generated"; between the two, "inconclusive". Where the two are equal, a
+            probability equal to both is "likely generated".
         false_alarm_rate: share of reals of the threshold data called "likely generated".
         miss_rate: share of fakes of the threshold data called "likely real".
         chosen_on: which data, in words.
@@ -78,13 +79,19 @@ class Thresholds:
         """Refuse thresholds in the wrong order.
 
         Raises:
-            InvalidConfig: not 0 <= real_below <= fake_above <= 1.
+            InvalidConfig: not 0 <= real_below <= fake_above <= 1, or a rate outside [0, 1].
         """
         if not 0.0 <= self.real_below <= self.fake_above <= 1.0:
             raise InvalidConfig(
                 expected="0 <= real_below <= fake_above <= 1",
                 found=f"real_below {self.real_below}, fake_above {self.fake_above}",
                 do="Choose the thresholds again.",
+            )
+        if not (0.0 <= self.false_alarm_rate <= 1.0 and 0.0 <= self.miss_rate <= 1.0):
+            raise InvalidConfig(
+                expected="a false alarm rate and a miss rate in [0, 1]",
+                found=f"{self.false_alarm_rate} and {self.miss_rate}",
+                do="Give shares, not percent.",
             )
 
     def __call__(self, probability: float) -> Verdict:
@@ -121,14 +128,18 @@ class DetectorSpec:
     made_with: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse a pooling nobody knows, and thresholds without a probability to compare.
+        """Refuse a pooling nobody knows, an impossible grid, and thresholds without a probability to compare.
 
         Raises:
-            InvalidConfig: either of the two.
+            InvalidConfig: any of the three.
         """
         if self.pooling not in POOLINGS:
             raise InvalidConfig(
                 expected=f"a pooling out of {', '.join(POOLINGS)}", found=self.pooling, do="Choose one."
+            )
+        if self.grid is not None and min(self.grid.size, self.grid.stride) < 1:
+            raise InvalidConfig(
+                expected="a grid of size and stride 1 or more", found=str(self.grid), do="Derive it from the layers."
             )
         if self.thresholds is not None and self.calibration is None:
             raise InvalidConfig(
@@ -149,15 +160,30 @@ class DetectorSpec:
             InvalidDetector: not JSON, another format, or a field that is missing or wrong.
         """
         try:
-            fields = json.loads(text)
-            if fields.pop("format") != 1:
+            found = json.loads(text)
+            if found.pop("format") != 1:
                 raise ValueError("format is not 1")
-            for key, kind in (("grid", PatchGrid), ("calibration", Calibration), ("thresholds", Thresholds)):
-                fields[key] = None if fields.get(key) is None else kind(**fields[key])
-            return DetectorSpec(**{**fields, "preparation": Preparation(**fields["preparation"])})
-        except (ValueError, KeyError, TypeError, AttributeError, InvalidConfig) as error:
+            for key, kind in _PARTS.items():
+                found[key] = None if found.get(key) is None else _typed(kind(**found[key]))
+            return _typed(DetectorSpec(**found))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, InvalidConfig) as error:
             raise InvalidDetector(
                 expected="a telltale detector spec, format 1",
                 found=f"something else ({type(error).__name__}: {error})",
                 do="Export the detector again with `telltale export`, or update telltale if the file is newer.",
             ) from error
+
+
+_PARTS = {"preparation": Preparation, "grid": PatchGrid, "calibration": Calibration, "thresholds": Thresholds}
+_Part = TypeVar("_Part", Preparation, PatchGrid, Calibration, Thresholds, DetectorSpec)
+
+
+def _typed(part: _Part) -> _Part:
+    """The same record, or a TypeError naming a field of another type than declared: a file is a border."""
+    for name, hint in get_type_hints(type(part)).items():
+        if get_origin(hint) is Literal:
+            continue  # the record itself refuses what is not in the list
+        kind = {float: int | float, dict[str, Any]: dict}.get(hint, hint)
+        if not isinstance(getattr(part, name), kind):
+            raise TypeError(f"{name} is {getattr(part, name)!r}")
+    return part

@@ -4,6 +4,8 @@ Heavy imports stay inside the functions, so that `telltale --help` answers at on
 """
 
 import sys
+from io import TextIOWrapper
+from typing import NoReturn
 
 import typer
 
@@ -13,6 +15,7 @@ from telltale.cli.build import build
 from telltale.cli.export import export
 from telltale.cli.import_original import import_original
 from telltale.cli.predict import predict
+from telltale.cli.progress import one_line
 from telltale.cli.train import train
 from telltale.errors import TelltaleError
 
@@ -49,8 +52,18 @@ def _options(
 
 def main() -> None:
     """Run the command line; an expected error is one line on standard error and exit code 2."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        # A file name that the terminal's encoding does not know must not end the run.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
     except TelltaleError as error:
-        print(f"telltale: {error}", file=sys.stderr)
-        raise SystemExit(NOTHING_DONE) from None
+        _stop(str(error))
+    # The disk is full, a folder may not be written: nothing a traceback would explain better.
+    except OSError as error:
+        _stop(f"expected to read and write files; found {error}. Check permissions and free space.")
+
+
+def _stop(reason: str) -> NoReturn:
+    print(f"telltale: {one_line(reason)}", file=sys.stderr)
+    raise SystemExit(NOTHING_DONE)

@@ -1,15 +1,16 @@
 """`telltale predict`: is this picture generated, where does it show, how sure are we."""
 
 import json
+import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from telltale.cli.progress import progress
+from telltale.cli.progress import one_line, progress
 from telltale.errors import InvalidConfig
 
 if TYPE_CHECKING:
@@ -42,24 +43,24 @@ def predict(
     Exit code 0: all scored; 1: some failed, each with its reason; 2: nothing could be done.
     """
     from telltale.cli.sources import find
-    from telltale.evaluate.results import ResultFile
+    from telltale.evaluate.results import ResultFile, utf8
     from telltale.runtime import load
 
-    loaded = load(detector, backend=backend, threads=threads)
-    sink = None if out is None else ResultFile(out, resume=resume)
-    if resume and sink is None:
+    if resume and out is None:
         raise InvalidConfig(
             expected="--out FILE with --resume", found="--resume alone", do="Name the file to go on with."
         )
-    kept = [] if sink is None else _same_weights(sink.kept, loaded)
-    done = {row["path"] for row in kept}
-    samples = (sample for sample in find(paths) if str(sample.path) not in done)
+    sink = None if out is None else ResultFile(out, resume=resume)
+    loaded = load(detector, backend=backend, threads=threads)
     visit = None if heatmaps is None else _drawing(loaded, heatmaps)
+    done = set() if sink is None else {utf8(row["path"]) for row in _same_weights(sink.kept(), loaded)}
+    # What came through standard input has no path to be known by.
+    samples = (sample for sample in find(paths) if sample.data is not None or utf8(str(sample.path)) not in done)
     scored, failed = _run(loaded, samples, sink, visit, as_json=as_json, max_pixels=max_pixels)
-    _summary(scored, failed, len(kept))
+    _summary(scored, failed, len(done))
     if failed:
-        raise typer.Exit(SOME_FAILED if scored or kept else NOTHING_DONE)
-    if not scored and not kept:
+        raise typer.Exit(SOME_FAILED if scored or done else NOTHING_DONE)
+    if not scored and not done:
         raise InvalidConfig(expected="at least one picture", found=f"none in {' '.join(paths)}", do="Check the paths.")
 
 
@@ -87,16 +88,16 @@ def _line(record: "Score | Failure") -> str:
     from telltale.pooling import sigmoid
 
     if isinstance(record, Failure):
-        return f"failed  {record.sample.path}: {record.error}"
+        return one_line(f"failed  {record.sample.path}: {record.error}")
     said, (x, y, width, height) = record.prediction, record.window
-    peak = float(sigmoid(said.patch_logits.max()))
+    peak = sigmoid(said.patch_logits.max(keepdims=True)).item()
     verdict = said.verdict or "not calibrated"
     number = f"score {said.score:.3f}" if said.probability is None else f"P(fake) {said.probability:.2f}"
     place = f"strongest patch {peak:.2f} at x {x}-{x + width}, y {y}-{y + height}"
-    return f"{verdict:<17} {number}  {place:<48}  {record.sample.path}"
+    return one_line(f"{verdict:<17} {number}  {place:<48}  {record.sample.path}")
 
 
-def _same_weights(rows: list[dict[str, Any]], loaded: "Detector") -> list[dict[str, Any]]:
+def _same_weights(rows: "Iterable[dict[str, Any]]", loaded: "Detector") -> "Iterator[dict[str, Any]]":
     """Rows of another detector must not mix with ours."""
     for row in rows:
         if row["weights_sha256"] != loaded.sha256:
@@ -105,22 +106,31 @@ def _same_weights(rows: list[dict[str, Any]], loaded: "Detector") -> list[dict[s
                 found=f"results of {str(row['weights_sha256'])[:12]} ({row['detector']})",
                 do="Write to another file, or name the detector those results came from.",
             )
-    return rows
+        yield row
 
 
 def _drawing(loaded: "Detector", folder: Path) -> "Visit":
     """Writes one overlay a picture; the name keeps enough of the path to tell two `1.jpg` apart."""
+    from threading import get_ident
+
     from PIL import Image
 
     from telltale.detector import Prediction
     from telltale.explain.heatmaps import overlay
     from telltale.image import Pixels
 
+    if loaded.spec.grid is None:
+        raise InvalidConfig(
+            expected="a detector with patches for --heatmaps",
+            found=f"the whole-image baseline {loaded.spec.name}",
+            do="Leave --heatmaps out, or choose another detector.",
+        )
     folder.mkdir(parents=True, exist_ok=True)
 
     def draw(sample: "Sample", pixels: Pixels, prediction: Prediction) -> None:
         target = folder / heatmap_name(sample.path)
-        temporary = target.with_suffix(".tmp")
+        # A list may name one picture twice, and two threads may then draw it at the same time.
+        temporary = target.with_suffix(f".{get_ident()}")
         Image.fromarray(overlay(pixels, prediction, loaded)).save(temporary, format="PNG")
         temporary.replace(target)
 
@@ -128,10 +138,11 @@ def _drawing(loaded: "Detector", folder: Path) -> "Visit":
 
 
 def heatmap_name(path: Path) -> str:
-    """The overlay's file name: the picture's name and eight digits of the hash of its path."""
+    """The overlay's file name: the picture's name, cut where file systems would refuse it, and a hash of its path."""
     from hashlib import sha256
 
-    return f"{path.name}.{sha256(str(path).encode()).hexdigest()[:8]}.png"
+    name = os.fsdecode(os.fsencode(path.name)[:200])
+    return f"{name}.{sha256(os.fsencode(path)).hexdigest()[:8]}.png"
 
 
 def _summary(scored: int, failed: int, kept: int) -> None:

@@ -1,4 +1,4 @@
-"""A progress line on standard error, only where a person watches it."""
+"""What a person sees of a command at work: one line for each thing, and a bar where a terminal shows it."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -21,7 +21,14 @@ def progress(what: str, total: int | None = None) -> Iterator[Callable[[], None]
         TimeRemainingColumn,
     )
 
+    # Results go to standard output: the bar may take it over only where both are the same terminal.
+    console, both = Console(stderr=True), sys.stdout.isatty()
     shown = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*shown, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*shown, console=console, transient=True, redirect_stdout=both) as bar:
         task = bar.add_task(what, total=total)
         yield lambda: bar.advance(task)
+
+
+def one_line(text: str) -> str:
+    """The text with line ends, terminal codes and bytes that are no text spelled out: file names may hold them all."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

@@ -2,8 +2,10 @@
 
 import csv
 import glob
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 from telltale.data.samples import Sample
@@ -14,28 +16,33 @@ ENDINGS = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", ".heic", ".heif", ".tif", ".tiff", ".bmp", ".gif")
 )
 LISTS = (".txt", ".csv", ".parquet")
-# First bytes of the formats `decode` reads; no path begins like this.
-_PICTURES = (b"\xff\xd8", b"\x89PNG", b"RIFF", b"GIF8", b"BM", b"II*\0", b"MM\0*")
 
 
 def find(words: list[str]) -> Iterator[Sample]:
     """The pictures behind each word: a file, folder, glob, list, or - for standard input.
 
+    Every word is looked at before the first picture is handed on; lists are then read line by line.
+
     Raises:
-        InvalidConfig: a word that names nothing, or a list without paths.
+        InvalidConfig: a word that names nothing, or a list that cannot be read or has no paths.
     """
-    for word in words:
-        if word == "-":
-            yield from _standard_input(sys.stdin.buffer.read())
-        elif (path := Path(word)).is_dir():
-            yield from (Sample(path=found) for found in _in_folder(path))
-        elif path.suffix.lower() in LISTS and path.is_file():
-            yield from (Sample(path=found) for found in _in_list(path))
-        elif path.exists() or not glob.has_magic(word):
-            # A file that is not there becomes a failed row: one wrong name must not stop the others.
-            yield Sample(path=path)
-        else:
-            yield from _in_glob(word)
+    return chain.from_iterable([_behind(word) for word in words])
+
+
+def _behind(word: str) -> Iterator[Sample]:
+    if not word:
+        raise InvalidConfig(expected="a path", found="an empty word", do="Check the variable it came from.")
+    if word == "-":
+        return _standard_input(sys.stdin.buffer.read())
+    path = Path(word)
+    if path.is_dir():
+        return (Sample(path=found) for found in _in_folder(path))
+    if path.suffix.lower() in LISTS and path.is_file():
+        return (Sample(path=path.parent / found) for found in _in_list(path))
+    # A file that is not there becomes a failed row: one wrong name must not stop the others.
+    if path.exists() or not glob.has_magic(word):
+        return iter([Sample(path=path)])
+    return _in_glob(word)
 
 
 def _in_folder(folder: Path) -> list[Path]:
@@ -46,42 +53,73 @@ def _in_glob(pattern: str) -> Iterator[Sample]:
     found = sorted(path for path in glob.glob(pattern, recursive=True) if Path(path).is_file())  # noqa: PTH207
     if not found:
         raise InvalidConfig(expected="a pattern that matches pictures", found=pattern, do="Check the pattern.")
-    yield from (Sample(path=Path(path)) for path in found)
+    return (Sample(path=Path(path)) for path in found)
 
 
-def _in_list(path: Path) -> Iterator[Path]:
-    """Relative paths are relative to the list's own folder."""
-    if path.suffix.lower() == ".txt":
-        lines = path.read_text(encoding="utf-8").splitlines()
-        yield from (path.parent / line.strip() for line in lines if line.strip())
-        return
-    if path.suffix.lower() == ".csv":
-        with path.open(newline="", encoding="utf-8") as stream:
-            reader = csv.DictReader(stream)
-            _has_paths(path, reader.fieldnames or [])
-            yield from (path.parent / row["path"] for row in reader)
-        return
-    table = require("pyarrow.parquet", "evaluate").ParquetFile(path)
-    _has_paths(path, table.schema_arrow.names)
-    for batch in table.iter_batches(columns=["path"]):
-        yield from (path.parent / found for found in batch.to_pydict()["path"])
+def _in_list(path: Path) -> Iterator[str]:
+    """Paths as the list has them, relative to its own folder; the list's head is read at once, the rest as needed."""
+    read: Callable[[Path], Iterator[str]] = {".txt": _in_txt, ".csv": _in_csv, ".parquet": _in_parquet}[
+        path.suffix.lower()
+    ]
+    paths = _readable(read(path), path)
+    return chain([first] if (first := next(paths, None)) is not None else [], paths)
 
 
-def _has_paths(path: Path, columns: object) -> None:
-    if "path" not in list(columns):  # type: ignore[call-overload]
-        raise InvalidConfig(expected="a column named 'path'", found=f"{columns} in {path}", do="Rename the column.")
+def _readable(paths: Iterator[str], path: Path) -> Iterator[str]:
+    try:
+        yield from paths
+    # pyarrow's errors are ValueErrors and OSErrors.
+    except (OSError, ValueError, csv.Error) as error:
+        raise InvalidConfig(
+            expected=f"a list of paths: {path}", found=f"something else ({error})", do="Check the file."
+        ) from error
+
+
+def _in_txt(path: Path) -> Iterator[str]:
+    """One path a line, spaces included; a path that is not valid UTF-8 keeps its bytes."""
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="\n") as stream:
+        for line in stream:
+            if "\0" in line:
+                raise ValueError("null characters, as in UTF-16: save it as UTF-8")
+            if line.strip():
+                yield line.rstrip("\r\n")
+
+
+def _in_csv(path: Path) -> Iterator[str]:
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
+        reader = csv.DictReader(stream)
+        _has_paths(path, reader.fieldnames or [])
+        for row in reader:
+            yield _named(row["path"], f"line {reader.line_num}")
+
+
+def _in_parquet(path: Path) -> Iterator[str]:
+    with path.open("rb") as stream:
+        table = require("pyarrow.parquet", "evaluate").ParquetFile(stream)
+        _has_paths(path, table.schema_arrow.names)
+        for batch in table.iter_batches(columns=["path"]):
+            for found in batch.to_pydict()["path"]:
+                yield _named(found, "a row")
+
+
+def _named(found: object, where: str) -> str:
+    if not isinstance(found, str) or not found:
+        raise ValueError(f"{where} without a path")
+    return found
+
+
+def _has_paths(path: Path, columns: Sequence[str]) -> None:
+    if "path" not in columns:
+        raise InvalidConfig(
+            expected="a column named 'path'",
+            found=f"{', '.join(columns) or 'no columns'} in {path}",
+            do="Rename the column.",
+        )
 
 
 def _standard_input(data: bytes) -> Iterator[Sample]:
-    if data.startswith(_PICTURES) or data[4:8] == b"ftyp":
-        yield Sample(path=Path("-"), data=data)
-        return
-    try:
-        lines = data.decode("utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise InvalidConfig(
-            expected="one picture, or one path a line, on standard input",
-            found=f"{len(data):,} bytes that are neither ({error})",
-            do="Write the data to a file and name it.",
-        ) from error
-    yield from (Sample(path=Path(line.strip())) for line in lines if line.strip())
+    """One picture, or one path a line: paths hold no null character, and hardly a picture goes without one for long."""
+    if b"\0" in data[:4096] or data.startswith((b"\xff\xd8", b"\x89PNG", b"P5\n", b"P6\n")):
+        return iter([Sample(path=Path("-"), data=data)])
+    lines = (os.fsdecode(line.rstrip(b"\r")) for line in data.split(b"\n"))
+    return (Sample(path=Path(line)) for line in lines if line.strip())

@@ -69,7 +69,8 @@ def choose_thresholds(
 
     Raises:
         InvalidDataset: one class only.
-        InvalidConfig: a rate outside [0, 1).
+        InvalidConfig: a rate outside [0, 1), or so many probabilities at exactly 1 (of reals) or 0 (of fakes) that no
+            threshold keeps the rate.
     """
     both_classes(is_fake, "the threshold data")
     if not (0 <= false_alarm_rate < 1 and 0 <= miss_rate < 1):
@@ -77,15 +78,26 @@ def choose_thresholds(
             expected="rates in [0, 1)", found=f"{false_alarm_rate} and {miss_rate}", do="Give shares, not percent."
         )
     reals, fakes = np.sort(probabilities[~is_fake]), np.sort(probabilities[is_fake])
-    above = np.nextafter(reals[::-1][int(false_alarm_rate * reals.size)], 1.0)
-    below = np.nextafter(fakes[int(miss_rate * fakes.size)], 0.0)
+    above = np.nextafter(reals[::-1][_allowed(false_alarm_rate, reals.size)], 2.0)
+    below = np.nextafter(fakes[_allowed(miss_rate, fakes.size)], -1.0)
     if below > above:
         below = above = (below + above) / 2
+    if above > 1 or below < 0:
+        raise InvalidConfig(
+            expected="probabilities that leave room for the thresholds",
+            found=f"so many reals at 1 or fakes at 0 that rates of {false_alarm_rate} and {miss_rate} cannot be kept",
+            do="Allow higher rates, or calibrate again.",
+        )
     return Thresholds(
-        real_below=float(max(below, 0.0)),
-        fake_above=float(min(above, 1.0)),
+        real_below=float(below),
+        fake_above=float(above),
         false_alarm_rate=float((reals >= above).mean()),
-        miss_rate=float((fakes <= below).mean()),
+        miss_rate=float(((fakes <= below) & (fakes < above)).mean()),
         chosen_on=chosen_on,
         fingerprint=fingerprint,
     )
+
+
+def _allowed(rate: float, images: int) -> int:
+    """How many images a rate allows; the small term undoes rounding such as 0.29 * 100 < 29."""
+    return min(int(rate * images + 1e-9), images - 1)

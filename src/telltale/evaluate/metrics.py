@@ -24,22 +24,43 @@ class Estimate:
 
 
 def auc(is_fake: Labels, scores: Scores) -> float:
-    """Area under the ROC curve: how often a fake scores above a real, ties counted half. In [0, 1]."""
+    """Area under the ROC curve: how often a fake scores above a real, ties counted half. In [0, 1].
+
+    Raises:
+        InvalidDataset: one class only.
+    """
+    both_classes(is_fake, "the images to measure")
     return float(require("sklearn.metrics", "evaluate").roc_auc_score(is_fake, scores))
 
 
 def average_precision(is_fake: Labels, scores: Scores) -> float:
-    """AP with fake as the positive class, in [0, 1]; its chance level is the share of fakes."""
+    """AP with fake as the positive class, in [0, 1]; its chance level is the share of fakes.
+
+    Raises:
+        InvalidDataset: one class only.
+    """
+    both_classes(is_fake, "the images to measure")
     return float(require("sklearn.metrics", "evaluate").average_precision_score(is_fake, scores))
 
 
 def average_precision_real(is_fake: Labels, scores: Scores) -> float:
-    """AP with real as the positive class, as the paper's released code counts."""
+    """AP with real as the positive class, as the paper's released code counts.
+
+    Raises:
+        InvalidDataset: one class only.
+    """
+    both_classes(is_fake, "the images to measure")
     return float(require("sklearn.metrics", "evaluate").average_precision_score(~is_fake, -scores))
 
 
 def expected_calibration_error(is_fake: Labels, probabilities: Scores, *, bins: int = 10) -> float:
-    """Mean gap between probability and share of fakes over `bins` equal-width bins, weighted by their counts."""
+    """Mean gap between probability and share of fakes over `bins` equal-width bins, weighted by their counts.
+
+    Raises:
+        InvalidDataset: no images.
+    """
+    if is_fake.size == 0:
+        raise InvalidDataset(expected="at least one image", found="none", do="Check the selection.")
     place = np.minimum((probabilities * bins).astype(int), bins - 1)
     count = np.bincount(place, minlength=bins)
     fakes = np.bincount(place, weights=is_fake, minlength=bins)

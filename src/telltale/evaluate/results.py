@@ -7,7 +7,6 @@ reads it.
 
 import csv
 import json
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -17,151 +16,6 @@ from telltale.errors import InvalidConfig, require
 
 Row = dict[str, Any]
 Kind = Literal["jsonl", "csv", "parquet"]
-
-
-class ResultFile:
-    """Rows on their way into a file; use it as a context manager.
-
-    Args:
-        path: ends in .jsonl, .csv or .parquet.
-        resume: keep the rows of an earlier run; without it an existing file or journal is refused, never overwritten.
-
-    Raises:
-        InvalidConfig: another ending, or the file exists and `resume` is False.
-        MissingExtra: Parquet without the `[evaluate]` extra, said before anything is scored.
-    """
-
-    def __init__(self, path: Path, *, resume: bool = False) -> None:
-        self.path = path
-        self.kind = _kind(path)
-        self.journal = path.with_name(path.name + ".partial")
-        if self.kind == "parquet":
-            require("pyarrow", "evaluate")
-        if not resume and (path.exists() or self.journal.exists()):
-            raise InvalidConfig(
-                expected=f"a new file, so that no earlier result is lost: {path}",
-                found=f"results there already ({path.name if path.exists() else self.journal.name})",
-                do="Add --resume to go on with it, or choose another name.",
-            )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._kept = [row for row in self._earlier() if row.get("error") is None]
-
-    @property
-    def kept(self) -> list[Row]:
-        """Rows of an earlier run that stand; its failures are tried again."""
-        return list(self._kept)
-
-    def __enter__(self) -> "ResultFile":
-        """Start the journal with the rows that are kept."""
-        temporary = self.journal.with_name(self.journal.name + ".new")
-        _write_jsonl(temporary, self._kept)
-        temporary.replace(self.journal)
-        self._stream = self.journal.open("a", encoding="utf-8")
-        return self
-
-    def add(self, row: Row) -> None:
-        """Append one row; it is on its way to the disk before this returns."""
-        self._stream.write(json.dumps(row) + "\n")
-        self._stream.flush()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Turn the journal into the file, whatever ended the run."""
-        self._stream.close()
-        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        _WRITERS[self.kind](temporary, _read_jsonl(self.journal))
-        temporary.replace(self.path)
-        self.journal.unlink()
-
-    def _earlier(self) -> Iterator[Row]:
-        """The journal of a killed run holds everything its run knew, so it outranks the file."""
-        if self.journal.exists():
-            yield from _read_jsonl(self.journal)
-        elif self.path.exists():
-            yield from read_rows(self.path)
-
-
-def read_rows(path: Path) -> Iterator[Row]:
-    """Rows of a results file of any of the three kinds.
-
-    Raises:
-        InvalidConfig: another ending.
-    """
-    kind = _kind(path)
-    if kind == "jsonl":
-        yield from _read_jsonl(path)
-    elif kind == "csv":
-        with path.open(newline="", encoding="utf-8") as stream:
-            for row in csv.DictReader(stream):
-                yield {key: _value(text) for key, text in row.items()}
-    else:
-        for batch in require("pyarrow.parquet", "evaluate").ParquetFile(path).iter_batches():
-            yield from batch.to_pylist()
-
-
-def _kind(path: Path) -> Kind:
-    kind = path.suffix.lstrip(".").lower()
-    for known in get_args(Kind):
-        if kind == known:
-            return known  # type: ignore[no-any-return]
-    raise InvalidConfig(
-        expected=f"a file ending in {', '.join('.' + known for known in get_args(Kind))}",
-        found=str(path),
-        do="Rename it.",
-    )
-
-
-def _value(text: str | None) -> Any:
-    """CSV holds text only: what reads as JSON is the value, anything else is the text itself."""
-    if text is None or text == "":
-        return None
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text
-
-
-def _read_jsonl(path: Path) -> Iterator[Row]:
-    """A line without its end is what a kill left of the last row: it is not a row."""
-    with path.open("rb") as stream:
-        for line in stream:
-            if line.endswith(b"\n") and line.strip():
-                yield json.loads(line)
-
-
-def _write_jsonl(path: Path, rows: Iterable[Row]) -> None:
-    with path.open("w", encoding="utf-8") as stream:
-        stream.writelines(json.dumps(row) + "\n" for row in rows)
-
-
-def _write_csv(path: Path, rows: Iterable[Row]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer: csv.DictWriter[str] | None = None
-        for row in rows:
-            if writer is None:
-                writer = csv.DictWriter(stream, fieldnames=list(row))
-                writer.writeheader()
-            writer.writerow(
-                {key: json.dumps(value) if isinstance(value, list) else value for key, value in row.items()}
-            )
-
-
-def _write_parquet(path: Path, rows: Iterable[Row]) -> None:
-    """Row groups of bounded size, one schema; a column that is empty throughout a group keeps its type."""
-    arrow, parquet = require("pyarrow", "evaluate"), require("pyarrow.parquet", "evaluate")
-    schema = arrow.schema([(name, _arrow_type(arrow, name)) for name in COLUMNS])
-    with parquet.ParquetWriter(path, schema) as writer:
-        group: list[Row] = []
-        for row in rows:
-            group.append(row)
-            if len(group) == 50_000:
-                writer.write_table(arrow.Table.from_pylist(group, schema=schema))
-                group = []
-        writer.write_table(arrow.Table.from_pylist(group, schema=schema))
-
-
-_WRITERS = {"jsonl": _write_jsonl, "csv": _write_csv, "parquet": _write_parquet}
 
 # The columns of a file of predictions, in order, with their type.
 COLUMNS = {
@@ -180,6 +34,186 @@ COLUMNS = {
     "telltale_version": "string",
     "error": "string",
 }
+
+
+class ResultFile:
+    """Rows of predictions, as `telltale.evaluate.scoring.row` makes them, on their way into a file.
+
+    Use it as a context manager.
+
+    Args:
+        path: ends in .jsonl, .csv or .parquet.
+        resume: keep the rows of an earlier run; without it an existing file or journal is refused, never overwritten.
+
+    Raises:
+        InvalidConfig: another ending, the file exists and `resume` is False, or what is to be resumed is damaged.
+        MissingExtra: Parquet without the `[evaluate]` extra, said before anything is scored.
+    """
+
+    def __init__(self, path: Path, *, resume: bool = False) -> None:
+        self.path = path
+        self.kind = _kind(path)
+        self.journal = path.with_name(path.name + ".partial")
+        if self.kind == "parquet":
+            require("pyarrow", "evaluate")
+        if not resume and (path.exists() or self.journal.exists()):
+            raise InvalidConfig(
+                expected=f"a new file, so that no earlier result is lost: {path}",
+                found=f"results there already ({path.name if path.exists() else self.journal.name})",
+                do="Add --resume to go on with it, or choose another name.",
+            )
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+    def kept(self) -> Iterator[Row]:
+        """Rows of an earlier run that stand, read from the disk; its failures are tried again.
+
+        Raises:
+            InvalidConfig: the earlier results are damaged, or not rows of predictions.
+        """
+        # The journal of a killed run holds everything its run knew, so it outranks the file.
+        earlier = self.journal if self.journal.exists() else self.path
+        for row in _read(earlier, "jsonl" if earlier is self.journal else self.kind) if earlier.exists() else ():
+            if row.keys() != COLUMNS.keys():
+                raise _unreadable(earlier, f"columns {', '.join(map(str, row))} instead of {', '.join(COLUMNS)}")
+            if row["error"] is None:
+                yield row
+
+    def __enter__(self) -> "ResultFile":
+        """Start the journal with the rows that are kept."""
+        temporary = self.journal.with_name(self.journal.name + ".new")
+        _write_jsonl(temporary, self.kept())
+        temporary.replace(self.journal)
+        self._stream = self.journal.open("a", encoding="utf-8")
+        return self
+
+    def add(self, row: Row) -> None:
+        """Append one row; it is on its way to the disk before this returns.
+
+        Raises:
+            ValueError: other columns than `COLUMNS`, which the file could not hold.
+        """
+        if row.keys() != COLUMNS.keys():
+            raise ValueError(f"expected the columns {list(COLUMNS)}, found {list(row)}")
+        self._stream.write(json.dumps(row) + "\n")
+        self._stream.flush()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Turn the journal into the file, whatever ended the run."""
+        self._stream.close()
+        temporary = self.path.with_name(f".{self.path.name}.new")
+        try:
+            _WRITERS[self.kind](temporary, _read_jsonl(self.journal))
+            temporary.replace(self.path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        self.journal.unlink()
+
+
+def read_rows(path: Path) -> Iterator[Row]:
+    """Rows of a results file of any of the three kinds.
+
+    Raises:
+        InvalidConfig: another ending, a missing file, or one that is damaged or holds something else.
+    """
+    yield from _read(path, _kind(path))
+
+
+def utf8(text: str) -> str:
+    """The text with the bytes of a path that is not valid UTF-8 spelled out, as Parquet and terminals need it."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _read(path: Path, kind: Kind) -> Iterator[Row]:
+    try:
+        yield from _READERS[kind](path)
+    # pyarrow's errors are ValueErrors and OSErrors.
+    except (OSError, ValueError, csv.Error) as error:
+        raise _unreadable(path, str(error)) from error
+
+
+def _unreadable(path: Path, why: str) -> InvalidConfig:
+    return InvalidConfig(
+        expected=f"a file of results: {path}", found=f"something else ({why})", do="Name another file, or delete it."
+    )
+
+
+def _kind(path: Path) -> Kind:
+    kind = path.suffix.lstrip(".").lower()
+    for known in get_args(Kind):
+        if kind == known:
+            return known  # type: ignore[no-any-return]
+    raise InvalidConfig(
+        expected=f"a file ending in {', '.join('.' + known for known in get_args(Kind))}",
+        found=str(path),
+        do="Rename it.",
+    )
+
+
+def _read_jsonl(path: Path) -> Iterator[Row]:
+    """A line without its end is what a kill left of the last row: it is not a row."""
+    with path.open("rb") as stream:
+        for line in stream:
+            if line.endswith(b"\n") and line.strip():
+                row = json.loads(line)
+                if not isinstance(row, dict):
+                    raise ValueError(f"a line that is not an object: {row!r}")
+                yield row
+
+
+def _read_csv(path: Path) -> Iterator[Row]:
+    """CSV holds text only, so the columns' types say what is a number: a path may be `1.0` or `null`."""
+    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as stream:
+        for row in csv.DictReader(stream, strict=True):
+            if None in row or None in row.values():
+                raise ValueError(f"a line with more or fewer fields than the header: {list(row.values())}")
+            yield {name: _value(text, COLUMNS.get(name, "string")) for name, text in row.items()}
+
+
+def _value(text: str, kind: str) -> Any:
+    """An empty field is None."""
+    return (text or None) if kind == "string" or not text else json.loads(text)
+
+
+def _read_parquet(path: Path) -> Iterator[Row]:
+    with path.open("rb") as stream:
+        for batch in require("pyarrow.parquet", "evaluate").ParquetFile(stream).iter_batches():
+            yield from batch.to_pylist()
+
+
+def _write_jsonl(path: Path, rows: Iterable[Row]) -> None:
+    with path.open("w", encoding="utf-8") as stream:
+        stream.writelines(json.dumps(row) + "\n" for row in rows)
+
+
+def _write_csv(path: Path, rows: Iterable[Row]) -> None:
+    """A path that is not valid UTF-8 keeps its bytes."""
+    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream:
+        writer = csv.DictWriter(stream, fieldnames=list(COLUMNS))
+        writer.writeheader()
+        for row in rows:
+            writer.writerow(
+                {name: json.dumps(value) if isinstance(value, list) else value for name, value in row.items()}
+            )
+
+
+def _write_parquet(path: Path, rows: Iterable[Row]) -> None:
+    """Row groups of bounded size, one schema; a column that is empty throughout a group keeps its type."""
+    arrow, parquet = require("pyarrow", "evaluate"), require("pyarrow.parquet", "evaluate")
+    schema = arrow.schema([(name, _arrow_type(arrow, name)) for name in COLUMNS])
+    with parquet.ParquetWriter(path, schema) as writer:
+        group: list[Row] = []
+        for row in rows:
+            group.append({name: utf8(value) if isinstance(value, str) else value for name, value in row.items()})
+            if len(group) == 50_000:
+                writer.write_table(arrow.Table.from_pylist(group, schema=schema))
+                group = []
+        writer.write_table(arrow.Table.from_pylist(group, schema=schema))
+
+
+_READERS = {"jsonl": _read_jsonl, "csv": _read_csv, "parquet": _read_parquet}
+_WRITERS = {"jsonl": _write_jsonl, "csv": _write_csv, "parquet": _write_parquet}
 
 
 def _arrow_type(arrow: Any, name: str) -> Any:

@@ -103,6 +103,8 @@ def score_file(
         return score
     except TelltaleError as error:
         return Failure(sample=sample, error=str(error))
+    except MemoryError:
+        return Failure(sample=sample, error="expected a picture that fits into memory; found one that does not")
 
 
 def strongest_window(detector: Detector, prediction: Prediction, shape: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -118,11 +120,13 @@ def strongest_window(detector: Detector, prediction: Prediction, shape: tuple[in
 
 
 def _placed(window: slice, prepared: int, original: slice) -> tuple[int, int]:
-    """A window of the prepared image along one axis, as (first, length) in the original."""
-    scale = (original.stop - original.start) / prepared
-    first = original.start + round(window.start * scale)
-    last = original.start + round(window.stop * scale)
-    return first, max(1, last - first)
+    """The pixels of the original that a window of the prepared image shows along one axis, as (first, length).
+
+    A pixel shown in part counts: exact integers, so that nothing reaches outside the original.
+    """
+    length = original.stop - original.start
+    first, last = window.start * length // prepared, -(-window.stop * length // prepared)
+    return original.start + first, last - first
 
 
 def row(record: Score | Failure, detector: Detector, version: str) -> dict[str, Any]:
@@ -137,7 +141,7 @@ def row(record: Score | Failure, detector: Detector, version: str) -> dict[str, 
         said.probability,
         said.verdict,
         list(said.patch_logits.shape),
-        float(sigmoid(said.patch_logits.max())),
+        sigmoid(said.patch_logits.max(keepdims=True)).item(),
         list(record.window),
         record.shape[1],
         record.shape[0],

@@ -82,7 +82,7 @@ def _row(scored: Scored, source: str, label: bool, thresholds: Thresholds, seed:
         ap=bootstrap(average_precision, against.is_fake, against.probability, seed=seed),
         auc=bootstrap(auc, against.is_fake, against.probability, seed=seed),
         called_fake=share(own >= thresholds.fake_above),
-        called_real=share(own <= thresholds.real_below),
+        called_real=share((own <= thresholds.real_below) & (own < thresholds.fake_above)),
         correct=share((own >= 0.5) == label),
     )
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from telltale.detector import Detector, PatchLogits, Prediction
-from telltale.errors import UnsuitableImage
+from telltale.errors import InvalidConfig, UnsuitableImage
 from telltale.geometry import PatchGrid
-from telltale.image import Pixels, resize
+from telltale.image import Pixels, Resized, resize
 from telltale.pooling import sigmoid
 
 Heatmap: TypeAlias = Float32[np.ndarray, "height width"]
@@ -33,18 +33,29 @@ def heatmap(patch_logits: PatchLogits, grid: PatchGrid, shape: tuple[int, int], 
         patch_logits: log-odds per patch.
         grid: where the patches lie.
         shape: (height, width) of the prepared image.
-        step: one value for every `step` x `step` pixels, to keep large pictures small.
+        step: one value for every `step` x `step` pixels, to keep large pictures small: the average over the patches
+            that hold any of them.
 
     Returns:
         float32 in [0, 1], (ceil(height / step), ceil(width / step)); NaN where no patch looks.
+
+    Raises:
+        InvalidConfig: patch log-odds of another shape than the grid gives for `shape`, or a step below 1.
     """
+    expected = (grid.count(shape[0]), grid.count(shape[1]))
+    if patch_logits.shape != expected or step < 1:
+        raise InvalidConfig(
+            expected=f"patch log-odds of shape {expected}, as the grid gives for {shape}, and a step of 1 or more",
+            found=f"shape {patch_logits.shape}, step {step}",
+            do="Give the shape of the prepared image, as the prediction holds it.",
+        )
     height, width = (-(-length // step) for length in shape)
     total: NDArray[np.float64] = sigmoid(patch_logits.astype(np.float64))
     seen: NDArray[np.float64] = np.ones(patch_logits.shape)
     for axis, (length, full) in enumerate(((height, shape[0]), (width, shape[1]))):
         total = _spread(total, grid, length, full, step, axis)
         seen = _spread(seen, grid, length, full, step, axis)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.where(seen > 0.5, total / seen, np.nan)
     return np.clip(mean, 0.0, 1.0).astype(np.float32)
 
@@ -74,12 +85,13 @@ def colour(heat: Heatmap) -> Pixels:
     share = (place - low)[..., None]
     mixed = _SCALE[low] * (1 - share) + _SCALE[low + 1] * share
     mixed[np.isnan(heat)] = 128
-    return np.rint(mixed).astype(np.uint8)
+    rounded: NDArray[np.uint8] = np.rint(mixed).astype(np.uint8)
+    return rounded
 
 
 def overlay(
     pixels: Pixels, prediction: Prediction, detector: Detector, *, strength: float = 0.55, longest: int = 1024
-) -> Pixels:
+) -> Resized:
     """The picture with its heatmap laid over it, and the legend of the fixed scale beside it.
 
     Args:
@@ -110,8 +122,10 @@ def overlay(
     top, bottom, left, right = (round(edge * scale) for edge in (rows.start, rows.stop, columns.start, columns.stop))
     bottom, right = min(max(bottom, top + 1), canvas.shape[0]), min(max(right, left + 1), canvas.shape[1])
     tint = resize(colour(heat), bottom - top, right - left, "bilinear")
+    seen = np.repeat(np.isfinite(heat)[:, :, None] * np.uint8(255), 3, axis=2)
+    opacity = resize(seen, bottom - top, right - left, "bilinear") * np.float32(strength / 255)
     region = canvas[top:bottom, left:right]
-    canvas[top:bottom, left:right] = region * (1 - strength) + tint * strength
+    canvas[top:bottom, left:right] = region * (1 - opacity) + tint * opacity
     return np.hstack([np.rint(canvas).astype(np.uint8), legend(canvas.shape[0])])
 
 

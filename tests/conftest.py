@@ -1,0 +1,76 @@
+"""Detectors small enough to make anew for every test run: eight-pixel patches, four pixels apart."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from telltale.geometry import PatchGrid
+from telltale.image import Preparation
+from telltale.spec import Calibration, DetectorSpec, Thresholds
+
+TINY_GRID = PatchGrid(size=8, stride=4, start=0)
+TINY_SPEC = DetectorSpec(
+    name="tiny",
+    architecture="xception_block1",
+    preparation=Preparation(side=None),
+    grid=TINY_GRID,
+    calibration=Calibration(slope=2.0, intercept=-0.1, fitted_on="nothing, a test", fingerprint="0"),
+    thresholds=Thresholds(
+        real_below=0.3,
+        fake_above=0.7,
+        false_alarm_rate=0.05,
+        miss_rate=0.05,
+        chosen_on="nothing, a test",
+        fingerprint="0",
+    ),
+)
+
+
+def write_detector(path: Path, spec: DetectorSpec, *, seed: int = 0) -> Path:
+    """An ONNX detector of one convolution; its numbers come from the seed alone."""
+    onnx = pytest.importorskip("onnx")
+    helper, kinds = onnx.helper, onnx.TensorProto
+    draw = np.random.default_rng(seed)
+    weight = (draw.normal(size=(1, 3, 8, 8)) / 255 / 4).astype(np.float32)
+    nodes = [
+        helper.make_node("Cast", ["images"], ["floats"], to=kinds.FLOAT),
+        helper.make_node("Transpose", ["floats"], ["planes"], perm=[0, 3, 1, 2]),
+        helper.make_node("Conv", ["planes", "weight", "bias"], ["maps"], kernel_shape=[8, 8], strides=[4, 4]),
+        helper.make_node("Squeeze", ["maps", "channel"], ["patch_logits"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info("images", kinds.UINT8, ["n", "height", "width", 3])],
+        [helper.make_tensor_value_info("patch_logits", kinds.FLOAT, ["n", "rows", "columns"])],
+        [
+            onnx.numpy_helper.from_array(weight, "weight"),
+            onnx.numpy_helper.from_array(draw.normal(size=1).astype(np.float32), "bias"),
+            onnx.numpy_helper.from_array(np.array([1], np.int64), "channel"),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    helper.set_model_props(model, {"telltale": spec.to_json()})
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_spec() -> DetectorSpec:
+    """The spec of `tiny_detector`."""
+    return TINY_SPEC
+
+
+@pytest.fixture(scope="session")
+def tiny_detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An ONNX file with calibration and thresholds."""
+    return write_detector(tmp_path_factory.mktemp("detectors") / "tiny.onnx", TINY_SPEC)
+
+
+@pytest.fixture(scope="session")
+def uncalibrated_detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An ONNX file without either, and with other weights."""
+    spec = DetectorSpec(name="raw", architecture="xception_block1", preparation=Preparation(side=None), grid=TINY_GRID)
+    return write_detector(tmp_path_factory.mktemp("detectors") / "raw.onnx", spec, seed=1)
