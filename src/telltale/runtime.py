@@ -44,13 +44,16 @@ def load(name_or_path: str | Path, *, backend: str = "onnxruntime", threads: int
     if threads < 0:
         raise InvalidConfig(expected="0 threads (every core) or more", found=str(threads), do="Give a number.")
     path = _find(name_or_path)
-    data = path.read_bytes()
-    open_model = _BACKENDS[backend]
-    predict, metadata = open_model(data, path)
+    return from_bytes(path.read_bytes(), str(path), backend=backend, threads=threads)
+
+
+def from_bytes(data: bytes, name: str, *, backend: str = "onnxruntime", threads: int = 0) -> Detector:
+    """`load`, for a file already in memory; `name` is what errors call it."""
+    predict, metadata = _BACKENDS[backend](data, name)
     if METADATA_KEY not in metadata:
         raise InvalidDetector(
             expected="an ONNX file that `telltale export` wrote",
-            found=f"{path} without a detector's spec in its metadata",
+            found=f"{name} without a detector's spec in its metadata",
             do="Export it with `telltale export`.",
         )
     return Detector(
@@ -80,7 +83,7 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _onnxruntime(data: bytes, path: Path) -> tuple[Predict, dict[str, str]]:
+def _onnxruntime(data: bytes, path: str) -> tuple[Predict, dict[str, str]]:
     """One session of one thread, called from several: tiles in parallel scale better than operators in parallel."""
     engine: Any = require("onnxruntime", "detect")
     options = engine.SessionOptions()
@@ -98,7 +101,7 @@ def _onnxruntime(data: bytes, path: Path) -> tuple[Predict, dict[str, str]]:
     return predict, dict(session.get_modelmeta().custom_metadata_map)
 
 
-def _openvino(data: bytes, path: Path) -> tuple[Predict, dict[str, str]]:
+def _openvino(data: bytes, path: str) -> tuple[Predict, dict[str, str]]:
     """One infer request per thread; bfloat16 where the processor multiplies it natively, float32 elsewhere."""
     engine: Any = require("openvino", "openvino")
     core = engine.Core()
@@ -120,7 +123,7 @@ def _openvino(data: bytes, path: Path) -> tuple[Predict, dict[str, str]]:
     return predict, metadata
 
 
-def _not_onnx(path: Path, error: Exception) -> InvalidDetector:
+def _not_onnx(path: str, error: Exception) -> InvalidDetector:
     return InvalidDetector(expected="an ONNX file", found=f"{path}: {error}", do="Export it again.")
 
 
