@@ -14,7 +14,7 @@ from telltale.cli.progress import one_line, progress
 from telltale.errors import InvalidConfig
 
 if TYPE_CHECKING:
-    from telltale.data.samples import Sample
+    from telltale.data.sample import Sample
     from telltale.detector import Detector
     from telltale.evaluate.scoring import Failure, Score, Visit
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
-from telltale.data.samples import Sample
+from telltale.data.sample import Sample
 from telltale.errors import InvalidConfig, require
 
 # What `telltale predict FOLDER` looks at; a file named on the command line is tried whatever its ending.

@@ -17,6 +17,9 @@ from telltale.errors import InvalidConfig, require
 Row = dict[str, Any]
 Kind = Literal["jsonl", "csv", "parquet"]
 
+# Rows of a Parquet file held in memory at a time.
+_GROUP = 50_000
+
 # The columns of a file of predictions, in order, with their type.
 COLUMNS = {
     "path": "string",
@@ -206,7 +209,7 @@ def _write_parquet(path: Path, rows: Iterable[Row]) -> None:
         group: list[Row] = []
         for row in rows:
             group.append({name: utf8(value) if isinstance(value, str) else value for name, value in row.items()})
-            if len(group) == 50_000:
+            if len(group) == _GROUP:
                 writer.write_table(arrow.Table.from_pylist(group, schema=schema))
                 group = []
         writer.write_table(arrow.Table.from_pylist(group, schema=schema))

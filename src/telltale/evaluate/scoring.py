@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from telltale.data.samples import Sample
+from telltale.data.sample import Sample
 from telltale.detector import Detector, Prediction
 from telltale.errors import TelltaleError
 from telltale.image import MAX_PIXELS, Pixels

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Bool, Float, Shaped
 
 from telltale.evaluate.metrics import Estimate, auc, average_precision, bootstrap, share
 from telltale.spec import Thresholds
@@ -18,11 +18,11 @@ from telltale.spec import Thresholds
 class Scored:
     """Images of one split with their labels, sources and calibrated probabilities; arrays of the same length n."""
 
-    is_fake: NDArray[np.bool_]
-    source: NDArray[np.str_]
-    probability: NDArray[np.float64]
+    is_fake: Bool[np.ndarray, "n"]
+    source: Shaped[np.ndarray, "n"]
+    probability: Float[np.ndarray, "n"]
 
-    def only(self, chosen: NDArray[np.bool_]) -> "Scored":
+    def only(self, chosen: Bool[np.ndarray, "n"]) -> "Scored":
         """The images where `chosen` is True."""
         return Scored(is_fake=self.is_fake[chosen], source=self.source[chosen], probability=self.probability[chosen])
 

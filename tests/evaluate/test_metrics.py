@@ -1,0 +1,154 @@
+"""Metrics against counting by hand."""
+
+from itertools import product
+from math import sqrt
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from sklearn import metrics as reference
+
+from telltale.errors import InvalidDataset
+from telltale.evaluate.metrics import (
+    auc,
+    average_precision,
+    average_precision_real,
+    bootstrap,
+    both_classes,
+    expected_calibration_error,
+    share,
+)
+
+Labels = NDArray[np.bool_]
+Scores = NDArray[np.float64]
+
+
+@st.composite
+def labelled(draw: st.DrawFn) -> tuple[Labels, Scores]:
+    """Few images with many ties, and both classes."""
+    count = draw(st.integers(2, 12))
+    labels = draw(st.lists(st.booleans(), min_size=count, max_size=count).filter(lambda found: len(set(found)) == 2))
+    scores = draw(st.lists(st.sampled_from((0.0, 0.1, 0.25, 0.5, 0.9, 1.0)), min_size=count, max_size=count))
+    return np.array(labels), np.array(scores)
+
+
+def ap_by_hand(is_positive: Labels, scores: Scores) -> float:
+    """Sum over falling thresholds of precision times the recall gained; equal scores fall together."""
+    area, recall = 0.0, 0.0
+    for threshold in sorted(set(scores.tolist()), reverse=True):
+        called = scores >= threshold
+        reached = (called & is_positive).sum() / is_positive.sum()
+        area += (reached - recall) * (called & is_positive).sum() / called.sum()
+        recall = reached
+    return float(area)
+
+
+@settings(deadline=None)
+@given(labelled())
+def test_auc_counts_pairs(data: tuple[Labels, Scores]) -> None:
+    is_fake, scores = data
+    pairs = [
+        1.0 if fake > real else 0.5 if fake == real else 0.0
+        for fake, real in product(scores[is_fake], scores[~is_fake])
+    ]
+    assert auc(is_fake, scores) == pytest.approx(np.mean(pairs))
+
+
+@settings(deadline=None)
+@given(labelled())
+def test_average_precision_counts_thresholds(data: tuple[Labels, Scores]) -> None:
+    is_fake, scores = data
+    assert average_precision(is_fake, scores) == pytest.approx(ap_by_hand(is_fake, scores))
+    assert average_precision_real(is_fake, scores) == pytest.approx(ap_by_hand(~is_fake, -scores))
+
+
+def test_metrics_are_scikit_learns_with_fake_as_positive() -> None:
+    draw = np.random.default_rng(0)
+    is_fake = draw.random(300) < 0.3
+    scores = np.clip(draw.normal(0.45 + 0.1 * is_fake, 0.2), 0, 1)
+    assert auc(is_fake, scores) == pytest.approx(reference.roc_auc_score(is_fake.astype(int), scores))
+    assert average_precision(is_fake, scores) == pytest.approx(reference.average_precision_score(is_fake, scores))
+    assert auc(is_fake, scores) > 0.5
+    assert auc(is_fake, scores) == pytest.approx(1 - auc(~is_fake, scores))
+
+
+@given(labelled(), st.integers(1, 15))
+def test_calibration_error_by_hand(data: tuple[Labels, Scores], bins: int) -> None:
+    is_fake, probabilities = data
+    gap = 0.0
+    for index in range(bins):
+        inside = [
+            place
+            for place, value in enumerate(probabilities)
+            if int(value * bins) == index or (index == bins - 1 and value == 1)
+        ]
+        if inside:
+            gap += len(inside) * abs(is_fake[inside].mean() - probabilities[inside].mean())
+    assert expected_calibration_error(is_fake, probabilities, bins=bins) == pytest.approx(gap / is_fake.size)
+
+
+def test_perfect_calibration_has_no_error_and_certain_mistakes_have_all() -> None:
+    is_fake = np.arange(100) < 30
+    assert expected_calibration_error(is_fake, np.full(100, 0.3)) == pytest.approx(0, abs=1e-12)
+    assert expected_calibration_error(is_fake, 1.0 - is_fake) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    "metric", [auc, average_precision, average_precision_real, lambda labels, scores: bootstrap(auc, labels, scores)]
+)
+@pytest.mark.parametrize(("only", "missing"), [(True, "reals"), (False, "fakes")])
+def test_one_class_only_is_refused_by_name(metric: object, only: bool, missing: str) -> None:
+    assert callable(metric)
+    with pytest.raises(InvalidDataset, match=rf"7 images and no {missing}.*Add {missing}"):
+        metric(np.full(7, only), np.linspace(0, 1, 7))
+
+
+def test_nothing_to_measure_is_refused() -> None:
+    nothing, no_scores = np.zeros(0, np.bool_), np.zeros(0)
+    with pytest.raises(InvalidDataset):
+        both_classes(nothing, "the images")
+    with pytest.raises(InvalidDataset, match="at least one image"):
+        expected_calibration_error(nothing, no_scores)
+    with pytest.raises(InvalidDataset, match="at least one image"):
+        share(nothing)
+
+
+def sample(count: int, seed: int = 0) -> tuple[Labels, Scores]:
+    draw = np.random.default_rng(seed)
+    is_fake = np.arange(count) % 3 == 0
+    return is_fake, draw.normal(is_fake * 1.0, 1.0)
+
+
+def test_bootstrap_repeats_itself_and_keeps_the_class_counts() -> None:
+    is_fake, scores = sample(90)
+    first, again = (bootstrap(auc, is_fake, scores, rounds=50) for _ in range(2))
+    assert first == again
+    assert first.low < first.value < first.high
+    assert first != bootstrap(auc, is_fake, scores, rounds=50, seed=1)
+    fakes = bootstrap(lambda labels, _: float(labels.sum()), is_fake, scores, rounds=20)
+    assert (fakes.low, fakes.value, fakes.high) == (30, 30, 30)
+
+
+def test_bootstrap_interval_of_a_mean_is_the_textbooks() -> None:
+    is_fake, scores = sample(1200)
+    found = bootstrap(lambda labels, values: float(values[labels].mean()), is_fake, scores)
+    half = 1.96 * scores[is_fake].std() / sqrt(is_fake.sum())
+    assert found.high - found.value == pytest.approx(half, rel=0.15)
+    assert found.value - found.low == pytest.approx(half, rel=0.15)
+    wider = bootstrap(lambda labels, values: float(values[labels].mean()), is_fake, scores, level=0.99)
+    assert wider.low < found.low < found.high < wider.high
+
+
+@given(st.integers(0, 40), st.integers(1, 40))
+def test_share_has_the_wilson_interval(hits: int, count: int) -> None:
+    hits = min(hits, count)
+    found = share(np.arange(count) < hits)
+    z, part = 1.959963984540054, hits / count
+    centre = (part + z * z / (2 * count)) / (1 + z * z / count)
+    half = z / (1 + z * z / count) * sqrt(part * (1 - part) / count + z * z / (4 * count * count))
+    assert found.value == pytest.approx(part)
+    assert found.low == pytest.approx(max(0.0, centre - half), abs=1e-9)
+    assert found.high == pytest.approx(min(1.0, centre + half), abs=1e-9)
+    assert 0 <= found.low <= found.value <= found.high <= 1
