@@ -1,0 +1,169 @@
+"""The files of a built data set: `index.parquet`, `dataset.json`, and the journal of a build that is under way."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from telltale.data.formats import FormatFacts
+from telltale.data.making import Row
+from telltale.data.settings import BuildSettings
+from telltale.errors import InvalidConfig, require
+
+INDEX, ABOUT, JOURNAL = "index.parquet", "dataset.json", "build.partial.jsonl"
+
+# What a built picture is, then what is known of its file and original. The second part knows no label.
+_SAMPLE = {
+    "path": "string",
+    "is_fake": "bool_",
+    "source": "string",
+    "split": "string",
+    "group": "string",
+    "original_path": "string",
+    "original_group": "string",
+    "twin_of": "string",
+}
+_KINDS: Mapping[Any, str] = {str: "string", int: "int64", int | None: "int64", bool: "bool_"}
+FACTS = {
+    "sha256": "string",
+    "built_sha256": "string",
+    **{f"original_{fact.name}": _KINDS[fact.type] for fact in fields(FormatFacts)},
+    "crop_x": "int64",
+    "crop_y": "int64",
+    "crop_width": "int64",
+    "crop_height": "int64",
+    "face": "string",
+    "quality": "int64",
+    "seed": "int64",
+    "perceptual_hash": "string",
+    "notes": "string",
+}
+COLUMNS = {**_SAMPLE, "key": "string", **FACTS}
+
+
+class Journal:
+    """Facts of the files built so far, on disk line by line, so that a killed build loses nothing.
+
+    Args:
+        out: the data set's folder, made where it is not there.
+        settings: must be those of whatever the folder holds.
+
+    Raises:
+        InvalidConfig: the folder holds something else, or a data set of other settings.
+    """
+
+    def __init__(self, out: Path, settings: BuildSettings) -> None:
+        self._path = out / JOURNAL
+        _check_folder(out, settings)
+        self.rows: dict[str, Row] = _index_facts(out / INDEX) | _journal_facts(self._path)
+        out.mkdir(parents=True, exist_ok=True)
+        for left in out.glob("images/*/.*"):
+            left.unlink()
+        head = json.dumps({"settings": settings.json()})
+        lines = (json.dumps([key, row]) for key, row in self.rows.items())
+        write_whole(self._path, "".join(line + "\n" for line in (head, *lines)).encode())
+        self._stream = self._path.open("a", encoding="utf-8")
+
+    def add(self, key: str, row: Row) -> None:
+        """Keep the facts of one more file; they are on their way to the disk before this returns."""
+        self.rows[key] = row
+        self._stream.write(json.dumps([key, row]) + "\n")
+        self._stream.flush()
+
+    def close(self) -> None:
+        """Stop writing; the journal stays until the index holds what it knows."""
+        self._stream.close()
+
+    def remove(self) -> None:
+        """The index is written."""
+        self._path.unlink()
+
+
+def write_index(out: Path, rows: Sequence[Row]) -> None:
+    """`index.parquet`: one row for each built picture, sorted by its neutral path."""
+    arrow, parquet = require("pyarrow", "evaluate"), require("pyarrow.parquet", "evaluate")
+    schema = arrow.schema([(name, getattr(arrow, kind)()) for name, kind in COLUMNS.items()])
+    temporary = out / f".{INDEX}.new"
+    parquet.write_table(arrow.Table.from_pylist(list(rows), schema=schema), temporary)
+    temporary.replace(out / INDEX)
+
+
+def write_about(out: Path, about: Mapping[str, Any]) -> None:
+    """`dataset.json`: settings, counts, fingerprint."""
+    write_whole(out / ABOUT, (json.dumps(about, indent=1) + "\n").encode())
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Under its name only when it is whole."""
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.write_bytes(data)
+    temporary.replace(path)
+
+
+def fingerprint(settings: BuildSettings, rows: Iterable[Row]) -> str:
+    """sha256 over the settings and every picture's name, label, source, split, group and content.
+
+    Where the data set lies, what its originals were called, and how it was built (order, processes, resumed or not) do
+    not count.
+    """
+    digest = sha256(json.dumps(settings.json(), sort_keys=True).encode())
+    for row in rows:
+        said = [row[name] for name in ("path", "is_fake", "source", "split", "group", "built_sha256")]
+        digest.update(json.dumps(said).encode())
+    return digest.hexdigest()
+
+
+def _check_folder(out: Path, settings: BuildSettings) -> None:
+    if not out.exists() or not any(out.iterdir()):
+        return
+    earlier = next((found for name in (JOURNAL, ABOUT) if (found := _settings(out / name)) is not None), None)
+    if earlier is None:
+        raise InvalidConfig(
+            expected=f"a new or empty folder, or a data set built before: {out}",
+            found=f"other files ({', '.join(sorted(path.name for path in out.iterdir())[:5])})",
+            do="Choose another --out.",
+        )
+    if earlier != settings.json():
+        changed = [name for name, value in settings.json().items() if earlier.get(name) != value]
+        raise InvalidConfig(
+            expected=f"the settings that {out} was built with",
+            found=f"another {', '.join(changed)}",
+            do="Choose another --out, or delete that folder.",
+        )
+
+
+def _settings(path: Path) -> dict[str, Any] | None:
+    """The settings that a journal or `dataset.json` begins with."""
+    if not path.is_file():
+        return None
+    try:
+        text = path.read_text(encoding="utf-8")
+        found = json.loads(text.partition("\n")[0] if path.name == JOURNAL else text)["settings"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InvalidConfig(
+            expected=f"a file of telltale: {path}", found=f"something else ({error})", do="Choose another --out."
+        ) from error
+    return dict(found)
+
+
+def _journal_facts(path: Path) -> dict[str, Row]:
+    """A line without its end is what a kill left of the last row: it is not a row."""
+    if not path.is_file():
+        return {}
+    with path.open("rb") as stream:
+        return dict(json.loads(line) for line in list(stream)[1:] if line.endswith(b"\n"))
+
+
+def _index_facts(path: Path) -> dict[str, Row]:
+    if not path.is_file():
+        return {}
+    return {row["key"]: {name: row[name] for name in FACTS} for row in _index_rows(path)}
+
+
+def _index_rows(path: Path) -> Iterator[Row]:
+    parquet = require("pyarrow.parquet", "evaluate")
+    with path.open("rb") as stream:
+        for batch in parquet.ParquetFile(stream).iter_batches():
+            yield from batch.to_pylist()
