@@ -46,7 +46,7 @@ def blur(pixels: Pixels, strength: float, _generator: np.random.Generator) -> Pi
         pixels: the picture.
         strength: standard deviation in pixels, 0 or more; 0 changes nothing.
     """
-    _within("blur", strength, 0, 100)
+    _within("blur", strength, 0.0, 100.0)
     return np.asarray(Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(strength)))
 
 
@@ -57,7 +57,7 @@ def resize(pixels: Pixels, strength: float, _generator: np.random.Generator) -> 
         pixels: the picture.
         strength: the factor, 0.01 to 8: below 1 detail is lost; above 1 the picture is resampled twice.
     """
-    _within("resize", strength, 0.01, 8)
+    _within("resize", strength, 0.01, 8.0)
     height, width = pixels.shape[:2]
     scaled = image.resize(pixels, max(1, round(height * strength)), max(1, round(width * strength)))
     return image.resize(scaled, height, width)
@@ -71,7 +71,7 @@ def noise(pixels: Pixels, strength: float, generator: np.random.Generator) -> Pi
         strength: standard deviation in grey levels of 0 to 255, 0 or more.
         generator: draws the noise.
     """
-    _within("noise", strength, 0, 255)
+    _within("noise", strength, 0.0, 255.0)
     drawn = generator.standard_normal(pixels.shape, np.float32)
     drawn *= np.float32(strength)
     drawn += pixels
@@ -86,7 +86,7 @@ def gamma(pixels: Pixels, strength: float, _generator: np.random.Generator) -> P
         pixels: the picture.
         strength: the exponent, 0.1 to 10: below 1 is brighter, above 1 darker.
     """
-    _within("gamma", strength, 0.1, 10)
+    _within("gamma", strength, 0.1, 10.0)
     curve = np.rint(255 * (np.arange(256) / 255) ** strength).astype(np.uint8)
     return np.asarray(curve[pixels])
 
@@ -134,7 +134,7 @@ def _resaved(pixels: Pixels, kind: str, **options: Any) -> Pixels:
 
 
 def _quality(name: str, strength: float) -> int:
-    _within(name, strength, 1, 100)
+    _within(name, strength, 1.0, 100.0)
     return round(strength)
 
 

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from jaxtyping import Bool, Int, UInt8
@@ -25,6 +25,8 @@ _ORDER, _AUGMENT = 0, 1
 # on the crop, and blur meets no false border.
 MARGIN = 8
 
+# A part of a picture; the name of its axes differ from those of the whole.
+View: TypeAlias = UInt8[np.ndarray, "high wide 3"]
 Item = TypeVar("Item")
 Made = TypeVar("Made")
 
@@ -103,7 +105,7 @@ def training_batches(
     return made_ahead(make, ((step, draws.batch(step)) for step in steps), workers)
 
 
-def training_view(prepared: Pixels, config: TrainConfig, step: int, slot: int) -> Pixels:
+def training_view(prepared: Pixels, config: TrainConfig, step: int, slot: int) -> View:
     """A random crop of a prepared picture, augmented; random numbers keyed by (seed, step, slot)."""
     generator = np.random.default_rng([config.seed, _AUGMENT, step, slot])
     size = (config.crop, config.crop) if config.crop is not None else (prepared.shape[0], prepared.shape[1])
@@ -163,7 +165,7 @@ def validation_batches(
     return made_ahead(make, batches, workers)
 
 
-def validation_view(store: PixelStore, index: int, config: TrainConfig) -> Pixels:
+def validation_view(store: PixelStore, index: int, config: TrainConfig) -> View:
     """What validation sees of a picture: the centre crop, or all of it."""
     prepared = store[index]
     height, width = _centre_shape((prepared.shape[0], prepared.shape[1]), config)

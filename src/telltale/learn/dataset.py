@@ -38,11 +38,11 @@ class PixelStore:
     def __getitem__(self, index: int) -> Pixels:
         """Prepared pixels of sample `index`; raises what `telltale.decode` and `telltale.prepare` raise."""
         kept = self._kept.get(index)
-        return self._read(_bytes(self._samples[index]), index) if kept is None else kept
+        return self._read(self._samples[index].read(), index) if kept is None else kept
 
     def read(self, index: int) -> tuple[Pixels, str]:
         """Prepared pixels and the sha256 of the file's bytes, from the file."""
-        data = _bytes(self._samples[index])
+        data = self._samples[index].read()
         return self._read(data, index), sha256(data).hexdigest()
 
     def keep(self, index: int, pixels: Pixels) -> None:
@@ -175,19 +175,8 @@ def _of_split(samples: list[Sample], name: str, splits: Counter[str]) -> list[Sa
 
 def _hash_share(sample: Sample) -> float:
     """A number in [0, 1) that a sample keeps whatever else is in the data; one for all of a group."""
-    key = sample.group.encode() or sha256(_bytes(sample)).digest()
+    key = sample.group.encode() or sha256(sample.read()).digest()
     return int.from_bytes(sha256(b"validation:" + key).digest()[:8]) / 2**64
-
-
-def _bytes(sample: Sample) -> bytes:
-    if sample.data is not None:
-        return sample.data
-    try:
-        return sample.path.read_bytes()
-    except OSError as error:
-        raise UndecodableImage(
-            expected="a picture", found=f"{sample.path}, which cannot be read ({error.strerror})", do="Check the file."
-        ) from error
 
 
 def _read_all(

@@ -9,6 +9,8 @@ from typing import Any
 
 from torch.utils.tensorboard.writer import SummaryWriter
 
+from telltale.learn.state import Row
+
 RUN_FILE, EPOCHS_FILE, EVENTS_FOLDER = "run.json", "epochs.csv", "tensorboard"
 
 
@@ -21,13 +23,13 @@ class Journal:
         step: steps done; TensorBoard drops what an interrupted run wrote beyond.
     """
 
-    def __init__(self, folder: Path, history: Sequence[Mapping[str, float]], step: int) -> None:
+    def __init__(self, folder: Path, history: Sequence[Row], step: int) -> None:
         self._path = folder / EPOCHS_FILE
         self._rows = [dict(row) for row in history]
         _write_csv(self._path, self._rows)
         self._events = SummaryWriter(str(folder / EVENTS_FOLDER), purge_step=step + 1)
 
-    def add(self, row: Mapping[str, float], losses: Sequence[float]) -> None:
+    def add(self, row: Row, losses: Sequence[float]) -> None:
         """The figures of one epoch and the training loss of each of its steps; on the disk before this returns."""
         self._rows.append(dict(row))
         _write_csv(self._path, self._rows)
@@ -64,7 +66,7 @@ def commit() -> str | None:
     return found[0].strip() + ("+" if found[1].strip() else "")
 
 
-def _write_csv(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
+def _write_csv(path: Path, rows: Sequence[Row]) -> None:
     temporary = path.with_name(f".{path.name}")
     with temporary.open("w", newline="", encoding="utf-8") as stream:
         if rows:

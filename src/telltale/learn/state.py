@@ -9,7 +9,7 @@ import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -21,6 +21,9 @@ from telltale.learn.config import FREE_ON_RESUME
 
 STATE_FILE = "state.safetensors"
 _MODEL, _ADAM = "model.", "adam."
+
+# The figures of one epoch, flat, as `epochs.csv` has them.
+Row: TypeAlias = dict[str, int | float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +54,7 @@ class State:
     epoch: int = 0
     best: float | None = None
     best_epoch: int = 0
-    history: list[dict[str, float]] = field(default_factory=list)
+    history: list[Row] = field(default_factory=list)
 
     def check_same_run(self, other: "State") -> None:
         """Refuse to go on with other settings, data or numerics than the run began with.
@@ -83,7 +86,8 @@ def save_state(folder: Path, state: State, model: nn.Module, optimiser: torch.op
         tensors |= {f"{_ADAM}{index}.{name}": tensor for name, tensor in moments.items()}
     fields = {name: getattr(state, name) for name in State.__dataclass_fields__}
     temporary = folder / f".{STATE_FILE}.{os.getpid()}"
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary, {"state": json.dumps(fields)})
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    save_file(plain, temporary, {"state": json.dumps(fields)})
     with temporary.open("rb") as stream:
         os.fsync(stream.fileno())
     temporary.replace(folder / STATE_FILE)

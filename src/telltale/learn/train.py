@@ -19,7 +19,7 @@ from telltale.learn.config import TrainConfig
 from telltale.learn.distributed import ALONE, World, in_turn
 from telltale.learn.journal import Journal, commit, write_run
 from telltale.learn.run import Run, set_up
-from telltale.learn.state import STATE_FILE, State, read_state, restore_tensors, save_state
+from telltale.learn.state import STATE_FILE, Row, State, read_state, restore_tensors, save_state
 from telltale.learn.validation import Validation
 from telltale.spec import DetectorSpec
 
@@ -48,7 +48,7 @@ class Epoch:
     images_per_second: float
     seconds: float
 
-    def row(self) -> dict[str, float]:
+    def row(self) -> Row:
         """Flat, as `epochs.csv` has it."""
         judged = {f"validation_{name}": value for name, value in asdict(self.validation).items()}
         return {"epoch": self.epoch, "step": self.step, "loss": self.loss, **judged, "best": int(self.best)} | {

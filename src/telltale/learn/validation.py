@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float32
 from torch.nn.functional import softplus
 
+from telltale.errors import TrainingStopped
 from telltale.evaluate.metrics import auc, average_precision
 from telltale.learn.batches import validation_batches
 from telltale.learn.classifier import PatchClassifier
@@ -54,12 +55,21 @@ def validate(
     """Score every validation image once, over all processes together; every process gets the same figures.
 
     The model is left in evaluation mode.
+
+    Raises:
+        TrainingStopped: patch log-odds that are not finite.
     """
     model.eval()
     own = list(_judged(model, dataset, config, how, world))
     everyone = sorted((image for share in gathered(own, world) for image in share), key=lambda image: image.number)
     is_fake = np.array([image.is_fake for image in everyone])
     scores = np.array([image.score for image in everyone])
+    if not np.isfinite([image.loss for image in everyone]).all():
+        raise TrainingStopped(
+            expected="finite patch log-odds in validation",
+            found="NaN or infinity",
+            do="The folder holds the last good state. Begin again with a lower --learning-rate.",
+        )
     return Validation(
         loss=_balanced(np.array([image.loss for image in everyone]), is_fake),
         patch_accuracy=_balanced(np.array([image.accuracy for image in everyone]), is_fake),

@@ -1,0 +1,58 @@
+import pytest
+import torch
+from training_samples import tiny
+
+from telltale.errors import InvalidConfig
+from telltale.learn.precision import cores, execution, keep_freed_memory, native_bf16
+
+CPU = torch.device("cpu")
+
+
+def capabilities(**able: bool) -> dict[str, bool]:
+    return {"avx512_bf16": False, "amx_bf16": False} | able
+
+
+@pytest.mark.parametrize(
+    ("able", "native"),
+    [({}, False), ({"avx512_bf16": True}, True), ({"amx_bf16": True}, True), ({"avx2": True}, False)],
+)
+def test_auto_takes_bf16_only_where_it_is_native(
+    able: dict[str, bool], native: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities(**able))
+    assert native_bf16(CPU) == native
+    assert execution(tiny(device="cpu")).bf16 == native
+    assert execution(tiny(device="cpu", precision="bf16")).bf16
+    assert not execution(tiny(device="cpu", precision="fp32")).bf16
+
+
+def test_autocast_is_on_with_bf16_only() -> None:
+    for precision, dtype in (("bf16", torch.bfloat16), ("fp32", torch.float32)):
+        with execution(tiny(device="cpu", precision=precision)).autocast():
+            assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
+
+
+def test_processes_of_a_machine_share_its_cores() -> None:
+    assert execution(tiny(device="cpu", threads=0)).threads == cores()
+    assert execution(tiny(device="cpu", threads=0), local_size=cores()).threads == 1
+    assert execution(tiny(device="cpu", threads=0), local_size=100).threads == 1
+    assert execution(tiny(device="cpu", threads=3), local_size=2).threads == 3
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_cuda_that_is_not_there_is_named() -> None:
+    with pytest.raises(InvalidConfig, match="CUDA"):
+        execution(tiny(device="cuda"))
+    assert execution(tiny(device="auto")).device == CPU
+
+
+def test_facts_are_what_was_decided() -> None:
+    facts = execution(tiny(device="cpu", precision="fp32", channels_last="off", threads=3)).facts()
+    assert (facts["precision"], facts["channels_last"], facts["threads"]) == ("fp32", False, 3)
+    assert facts["processor"]
+
+
+def test_keeping_memory_changes_no_result() -> None:
+    before = torch.arange(10.0).sum()
+    assert keep_freed_memory() in (True, False)
+    assert torch.arange(10.0).sum() == before
