@@ -5,7 +5,7 @@ Heavy imports stay inside the functions, so that `telltale --help` answers at on
 
 import sys
 from io import TextIOWrapper
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -37,15 +37,18 @@ app.command("export")(export)
 app.command("import-original")(import_original)
 
 
-def _version(wanted: bool) -> None:
+def _version(wanted: bool) -> bool:
     if wanted:
         typer.echo(f"telltale {__version__}")
         raise typer.Exit
+    return wanted
 
 
 @app.callback()
 def _options(
-    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """Finds the local patches that give a generated or manipulated picture away."""
 

@@ -1,0 +1,149 @@
+"""The rules of the house that a program can check: who imports what, what is public, how long, how described."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+import telltale
+
+SOURCE = Path(telltale.__file__).parent
+MODULES = sorted(SOURCE.rglob("*.py"))
+# What the base install does not bring, and what it brings but `--help` and `import telltale` can do without.
+EXTRAS = (
+    "torch", "torchvision", "safetensors", "diffusers", "sklearn", "scipy", "pyarrow", "pandas", "matplotlib", "cv2",
+    "onnx", "onnxscript", "openvino", "pillow_heif", "tensorboard", "skimage",
+)  # fmt: skip
+
+BLOCK = """
+import importlib, pkgutil, sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in BLOCKED:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+BLOCKED = set(sys.argv[1].split(","))
+sys.meta_path.insert(0, Absent())
+import telltale
+
+def heavy(name):
+    return name.split(".")[1] in ("learn", "generate") or name == "telltale.__main__"
+
+names = [found.name for found in pkgutil.walk_packages(telltale.__path__, "telltale.") if not heavy(found.name)]
+for name in names:
+    importlib.import_module(name)
+print(len(names), *sorted({loaded.split(".")[0] for loaded in sys.modules} & BLOCKED))
+"""
+
+
+def python(code: str, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
+
+
+def test_every_light_module_imports_without_any_extra() -> None:
+    done = python(BLOCK, ",".join(EXTRAS))
+    assert done.returncode == 0, done.stderr
+    count, *loaded = done.stdout.split()
+    light = [path for path in MODULES if not {"learn", "generate"} & set(path.relative_to(SOURCE).parts)]
+    assert int(count) == len(light) - 2  # but for telltale itself and __main__
+    assert loaded == []
+
+
+LOADED = """
+import sys
+{0}
+print(*sorted({{name.split(".")[0] for name in sys.modules}} & set(sys.argv[-1].split(","))))
+"""
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import telltale",
+        "import telltale.cli",
+        "sys.argv[1:1] = ['--help']\nfrom telltale.cli import main\ntry: main()\nexcept SystemExit: pass",
+        "sys.argv[1:2] = ['predict', '--help']\nfrom telltale.cli import main\ntry: main()\nexcept SystemExit: pass",
+    ],
+    ids=["import", "console", "--help", "predict --help"],
+)
+def test_what_answers_at_once_loads_no_engine(statement: str) -> None:
+    done = python(LOADED.format(statement), ",".join((*EXTRAS, "onnxruntime")))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == ""
+
+
+def test_the_public_names() -> None:
+    assert telltale.__all__ == [
+        "Detector",
+        "DetectorSpec",
+        "PatchGrid",
+        "Pixels",
+        "Prediction",
+        "Preparation",
+        "TelltaleError",
+        "__version__",
+        "decode",
+        "load",
+        "prepare",
+    ]
+    assert all(hasattr(telltale, name) for name in telltale.__all__)
+
+
+def test_the_console_names_every_command_and_the_version() -> None:
+    done = subprocess.run([sys.executable, "-m", "telltale", "--help"], capture_output=True, text=True, check=True)
+    for command in ("predict", "build", "audit", "train", "export", "import-original"):
+        assert f" {command} " in done.stdout
+    done = subprocess.run([sys.executable, "-m", "telltale", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"telltale {telltale.__version__}\n"
+
+
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_each_module_keeps_the_house_rules(path: Path) -> None:
+    module = tree(path)
+    assert ast.get_docstring(module), "no docstring"
+    assert not {"utils", "helpers", "opt", "args", "cfg", "manager", "base"} & set(path.stem.split("_"))
+    for node in ast.walk(module):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert node.end_lineno is not None
+            assert node.end_lineno - node.lineno < 80, f"{node.name} is too long"
+        if isinstance(node, ast.ExceptHandler):
+            assert node.type is not None, f"line {node.lineno}: bare except"
+            silent = len(node.body) == 1 and isinstance(node.body[0], ast.Pass)
+            assert not silent, f"line {node.lineno}: silent except"
+
+
+# Where the process runs and how it was called is the command line's business.
+SURROUNDINGS = {"environ", "environb", "getenv", "putenv", "argv", "getcwd", "getcwdb", "chdir", "cwd"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in MODULES if path.relative_to(SOURCE).parts[0] not in ("cli", "serve", "__main__.py")],
+    ids=lambda path: str(path.relative_to(SOURCE)),
+)
+def test_only_the_command_line_looks_at_its_surroundings(path: Path) -> None:
+    for node in ast.walk(tree(path)):
+        names: set[str] = set()
+        if isinstance(node, ast.Attribute):
+            names = {node.attr}
+        elif isinstance(node, ast.ImportFrom) and node.module in ("os", "sys"):
+            names = {alias.name for alias in node.names}
+        assert not names & SURROUNDINGS, f"line {getattr(node, 'lineno', 0)}: {names & SURROUNDINGS}"
+
+
+def test_most_functions_are_short() -> None:
+    lengths = []
+    for path in MODULES:
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.FunctionDef):
+                body = node.body[1:] if ast.get_docstring(node) else node.body
+                lengths.append((body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0)
+    assert median(lengths) <= 10
