@@ -637,6 +637,36 @@ def test_a_truncated_file_is_refused_or_whole_but_never_part_grey(kind: str, tmp
     assert refused >= len(cuts) // 2
 
 
+def awkward_colours() -> dict[str, bytes]:
+    alpha = scene()[:, :, 2]
+    palette = Image.fromarray(scene()).quantize(32)
+    tall = np.random.default_rng(1).integers(0, 65536, (48, 64), dtype=np.uint16)
+    return {
+        "alpha": encoded(Image.fromarray(np.dstack([scene(), alpha])), "PNG", icc_profile=icc(primaries=SWAPPED)),
+        "palette": encoded(palette, "PNG", transparency=bytes(range(0, 256, 8))),
+        "grey": encoded(scene()[:, :, 0], "PNG", icc_profile=icc(b"GRAY", 1.8)),
+        "16 bit": png(tall, 0, 16, chunk(b"tRNS", struct.pack(">H", int(tall[2, 3])))),
+        "negative": tiff(tall.tobytes(), 64, 48, 16, photometric=0, orientation=6),
+        "cmyk": encoded(Image.fromarray(scene()).convert("CMYK"), "TIFF"),
+        "turned": encoded(lying(5), "PNG", exif=exif(5)),
+    }
+
+
+@pytest.mark.parametrize("kind", list(awkward_colours()))
+@pytest.mark.parametrize("strip", [1, 640, 700])
+def test_strips_change_nothing(kind: str, strip: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = awkward_colours()[kind]
+    whole = decode(data)
+    monkeypatch.setattr(image_module, "_STRIP", strip)
+    assert np.array_equal(decode(data), whole)
+
+
+def test_pixels_belong_to_the_caller() -> None:
+    pixels = decode(encoded(scene(), "PNG"))
+    pixels[:] = 0
+    assert pixels.flags.c_contiguous
+
+
 # ---------------------------------------------------------------- threads and noise
 
 

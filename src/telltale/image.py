@@ -16,7 +16,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from telltale.errors import InvalidConfig, MissingExtra, UndecodableImage, UnsuitableImage, require
 
@@ -46,6 +46,8 @@ _UPRIGHT = {
 # Pillow warns above this many pixels and refuses above twice as many.
 _PILLOW_LIMIT = 89_478_485
 _pillow_limit_lock = Lock()
+# Pixels converted at a time.
+_STRIP = 4_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,15 +242,33 @@ def _is_heic(head: bytes) -> bool:
 
 
 def _to_srgb(image: Image.Image, label: str) -> Pixels:
-    """Orientation, depth, colour, alpha: in that order."""
-    profile = image.info.get("icc_profile")
-    colour, alpha = _separate(_eight_bit(_orient(image, label), label))
-    managed = _managed(colour, profile, label)
-    if alpha is None:
-        return np.asarray(managed)
-    white = Image.new("RGB", managed.size, "white")
-    white.paste(managed, mask=alpha)
-    return np.asarray(white)
+    """Orientation, depth, colour, alpha: in that order; in strips, so that a large picture is not held many times."""
+    white = _white_level(image, label)
+    upright = _orient(image, label)
+    mode = _colour_mode(upright)
+    transform = _transform(mode, image.info.get("icc_profile"), label)
+    pixels = np.empty((upright.height, upright.width, 3), np.uint8)
+    rows = max(1, _STRIP // upright.width)
+    for first in range(0, upright.height, rows):
+        strip = upright.crop((0, first, upright.width, min(first + rows, upright.height)))
+        shallow = strip if white is None else _eight_bit(strip, white)
+        pixels[first : first + rows] = np.asarray(_over_white(shallow, mode, transform))
+    return pixels
+
+
+def _white_level(image: Image.Image, label: str) -> int | None:
+    """The sample that means white in a picture of more than 8 bits, negative where 0 means white; None for 8 bits.
+
+    Floating point and 32 bits have no stated range, so they are refused rather than guessed.
+    """
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
+        # TIFF is the one format here with 12-bit samples, and the one in which 0 may mean white.
+        tags = getattr(image, "tag_v2", {})
+        white: int = (1 << int(tags.get(ExifTags.Base.BitsPerSample, (16,))[0])) - 1
+        return -white if tags.get(ExifTags.Base.PhotometricInterpretation) == 0 else white
+    if image.mode in ("I", "F"):
+        raise _undecodable(label, f"samples of more than 16 bits (mode {image.mode}) whose range is not stated")
+    return None
 
 
 def _orient(image: Image.Image, label: str) -> Image.Image:
@@ -258,60 +278,59 @@ def _orient(image: Image.Image, label: str) -> Image.Image:
     except Exception as error:
         warnings.warn(f"{label}: damaged EXIF block ignored ({error})", stacklevel=2)
         return image
-    if method is None:
-        return image
-    turned = image.transpose(method)
-    turned.format = image.format
-    return turned
+    return image if method is None else image.transpose(method)
 
 
-def _eight_bit(image: Image.Image, label: str) -> Image.Image:
-    """16-bit greyscale to 8 bit; floating point has no stated range, so it is refused rather than guessed."""
-    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
-        # TIFF is the one format here with 12-bit samples, and the one in which 0 may mean white.
-        tags = getattr(image, "tag_v2", {})
-        white = 2 ** int(tags.get(ExifTags.Base.BitsPerSample, (16,))[0]) - 1
-        deep = np.asarray(image).astype(np.uint32)
-        grey = Image.fromarray(np.minimum((deep * 255 + white // 2) // white, 255).astype(np.uint8))
-        if tags.get(ExifTags.Base.PhotometricInterpretation) == 0:
-            grey = ImageOps.invert(grey)
-        if "transparency" not in image.info:
-            return grey
-        alpha = Image.fromarray(np.where(deep == image.info["transparency"], 0, 255).astype(np.uint8))
-        return Image.merge("LA", (grey, alpha))
-    if image.mode in ("I", "F"):
-        raise _undecodable(label, f"samples of more than 16 bits (mode {image.mode}) whose range is not stated")
-    return image
+def _eight_bit(strip: Image.Image, white: int) -> Image.Image:
+    """16-bit greyscale to 8 bit, rounded, with the alpha of its one transparent value where it has one."""
+    deep = np.asarray(strip).astype(np.uint32)
+    grey = np.minimum((deep * 255 + abs(white) // 2) // abs(white), 255).astype(np.uint8)
+    shallow = Image.fromarray(grey if white > 0 else 255 - grey)
+    if "transparency" in strip.info:
+        shallow.putalpha(Image.fromarray(np.where(deep == strip.info["transparency"], 0, 255).astype(np.uint8)))
+    return shallow
 
 
-def _separate(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
-    """Colour, in a mode that a profile can describe, and alpha where the picture has it."""
-    if not image.has_transparency_data:
-        return image if image.mode in ("L", "RGB", "CMYK", "LAB") else image.convert(_opaque_mode(image)), None
-    layered = image.convert(_opaque_mode(image) + "A")
-    return layered.convert(_opaque_mode(image)), layered.getchannel("A")
+def _colour_mode(image: Image.Image) -> str:
+    """The mode, without alpha, in which a profile describes the picture's colours."""
+    if image.mode in ("1", "L", "LA", "La") or image.mode.startswith("I"):
+        return "L"
+    return image.mode if image.mode in ("CMYK", "LAB") else "RGB"
 
 
-def _opaque_mode(image: Image.Image) -> str:
-    return "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
+def _over_white(strip: Image.Image, mode: str, transform: ImageCms.ImageCmsTransform | None) -> Image.Image:
+    """To sRGB, then over white where the picture is transparent."""
+    layered = strip.convert(mode + "A") if strip.has_transparency_data else strip
+    colour = layered.convert(mode)
+    managed = colour.convert("RGB") if transform is None else _applied(transform, colour)
+    if layered is strip:
+        return managed
+    white = Image.new("RGB", strip.size, "white")
+    white.paste(managed, mask=layered.getchannel("A"))
+    return white
 
 
-def _managed(image: Image.Image, profile: bytes | None, label: str) -> Image.Image:
-    """Convert to sRGB through the embedded profile; without one, the numbers are taken as sRGB."""
-    if image.mode == "LAB":
-        return _through(ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")), image)
-    if profile:
-        try:
-            if image.mode != "RGB" or not _is_srgb(profile):
-                return _through(ImageCms.ImageCmsProfile(BytesIO(profile)), image)
-        except (ImageCms.PyCMSError, OSError) as error:
-            warnings.warn(f"{label}: unusable colour profile ignored ({error})", stacklevel=2)
-    return image.convert("RGB")
+def _transform(mode: str, profile: bytes | None, label: str) -> ImageCms.ImageCmsTransform | None:
+    """To sRGB through the embedded profile; None where the numbers are sRGB, as they are taken to be without one."""
+    if mode == "LAB":
+        return _to_srgb_from(ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")), mode)
+    if not profile:
+        return None
+    try:
+        if mode == "RGB" and _is_srgb(profile):
+            return None
+        return _to_srgb_from(ImageCms.ImageCmsProfile(BytesIO(profile)), mode)
+    except (ImageCms.PyCMSError, OSError) as error:
+        warnings.warn(f"{label}: unusable colour profile ignored ({error})", stacklevel=2)
+        return None
 
 
-def _through(profile: ImageCms.ImageCmsProfile, image: Image.Image) -> Image.Image:
-    transform = ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), image.mode, "RGB")
-    converted = ImageCms.applyTransform(image, transform)
+def _to_srgb_from(profile: ImageCms.ImageCmsProfile, mode: str) -> ImageCms.ImageCmsTransform:
+    return ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), mode, "RGB")
+
+
+def _applied(transform: ImageCms.ImageCmsTransform, colour: Image.Image) -> Image.Image:
+    converted = ImageCms.applyTransform(colour, transform)
     assert converted is not None  # only a transform in place returns None
     return converted
 
@@ -321,5 +340,6 @@ def _is_srgb(profile: bytes) -> bool:
     """Whether a profile leaves a grid of colours alone but for rounding; its name proves nothing."""
     levels = np.linspace(0, 255, 9, dtype=np.uint8)
     probe = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(27, 27, 3)
-    moved = np.asarray(_through(ImageCms.ImageCmsProfile(BytesIO(profile)), Image.fromarray(probe)))
+    transform = _to_srgb_from(ImageCms.ImageCmsProfile(BytesIO(profile)), "RGB")
+    moved = np.asarray(_applied(transform, Image.fromarray(probe)))
     return int(np.abs(moved.astype(np.int16) - probe).max()) <= 2
