@@ -1,0 +1,1 @@
+"""Training patch classifiers: the torch half of telltale."""
