@@ -66,11 +66,7 @@ def test_the_defaults_shown_are_those_of_the_config() -> None:
         if name in NO_SETTINGS or not isinstance(shown, str):
             continue
         default = getattr(config, name)
-        words = (
-            " ".join(map(str, default))
-            if isinstance(default, tuple)
-            else str(default or 0.0 if default == 0 else default)
-        )
+        words = " ".join(map(str, default)) if isinstance(default, tuple) else str(default)
         assert shown == ("0" if default is None else words), name
 
 

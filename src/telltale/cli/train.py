@@ -179,7 +179,9 @@ def _bar(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     shown = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*shown, console=Console(stderr=True), transient=True) as bar:
+    # Left alone, rich would move what is printed on standard output to standard error, out of a pipe or file.
+    both = sys.stdout.isatty()
+    with Progress(*shown, console=Console(stderr=True), transient=True, redirect_stdout=both) as bar:
         reading = bar.add_task("reading images", total=None)
         training = bar.add_task("training", total=settings.epochs * settings.steps_per_epoch, visible=False)
         clock = [time.perf_counter()]

@@ -55,15 +55,19 @@ def write_run(folder: Path, facts: Mapping[str, Any]) -> None:
 
 def commit() -> str | None:
     """The git commit of the code that runs, "+" behind it where files were changed since; None outside a checkout."""
-    folder = Path(__file__).parent
+    package = Path(__file__).parents[1]
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", "-C", str(package), *words], capture_output=True, text=True, check=True).stdout
+
     try:
-        found = [
-            subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=True).stdout
-            for words in (("rev-parse", "HEAD"), ("status", "--porcelain", "--untracked-files=no", "--", "."))
-        ]
+        # An installed copy may lie within somebody else's checkout: its commit would say nothing about this code.
+        git("ls-files", "--error-unmatch", "errors.py")
+        return git("rev-parse", "HEAD").strip() + (
+            "+" if git("status", "--porcelain", "-uno", "--", ".").strip() else ""
+        )
     except (OSError, subprocess.CalledProcessError):
         return None
-    return found[0].strip() + ("+" if found[1].strip() else "")
 
 
 def _write_csv(path: Path, rows: Sequence[Row]) -> None:

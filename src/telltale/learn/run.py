@@ -1,7 +1,7 @@
 """A model, its data and one step of training: what a run is made of."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,10 +69,9 @@ class Run:
         self.optimiser.zero_grad(set_to_none=True)
         return mean
 
-    def steps(self, first: int, count: int) -> Iterator[float]:
-        """The losses of `count` steps, beginning with number `first`, counted from 0."""
-        self.model.train()
-        batches = training_batches(
+    def batches(self, first: int, count: int) -> Generator[Batch, None, None]:
+        """This process's shares of `count` batches, beginning with number `first`, made ahead by threads."""
+        return training_batches(
             self.dataset,
             self.config,
             range(first, first + count),
@@ -80,6 +79,11 @@ class Run:
             world=self.world.size,
             workers=self.how.threads,
         )
+
+    def steps(self, first: int, count: int) -> Iterator[float]:
+        """The losses of `count` steps, beginning with number `first`, counted from 0."""
+        self.model.train()
+        batches = self.batches(first, count)
         with closing(batches):
             for step, batch in enumerate(batches, start=first):
                 yield self.step(batch, step)
@@ -116,6 +120,8 @@ def set_up(
     world.check(config.batch)
     how = execution(config, local_rank=world.local_rank, local_size=world.local_size)
     torch.set_num_threads(how.threads)
+    if how.device.type == "cuda":
+        torch.cuda.set_device(how.device)
     keep_freed_memory()
     torch.manual_seed(config.seed)
     model = build(config.architecture).to(how.device)
