@@ -1,0 +1,407 @@
+"""Train, choose, calibrate, export and measure the detector that telltale ships.
+
+    python recipes/ship_detector.py --data PATH_TO_SHARED_DATA --work runs/ship
+    python recipes/ship_detector.py --data PATH_TO_SHARED_DATA --work runs/quick --quick     (minutes, writes no result)
+
+Steps, each skipped when its files are there already, so that an interrupted run goes on:
+
+1. build    every source through one code path: face crop, 224 px, JPEG of quality 70-95 drawn alike for both labels;
+            re-synthesised twins of the training reals (taef2, srgan_x4)
+2. train    each candidate depth on the train split of the training sources
+3. choose   by mean AUC over the sources of fakes of the validation split, and nothing else
+4. calibrate  Platt scaling and thresholds on the validation split
+5. export   ONNX with the spec in its header
+6. test     the test split, and HELD_OUT sources that no earlier step has seen; then the same under corruption
+7. card     results/shipped_detector.json and .csv, the figure, and the model card
+
+Cost: about 60 minutes on 2 cores of a 2021 server CPU (no bf16). Hardware, times, fingerprints and commit are in
+results/shipped_detector.json. Expected: see that file; last run as it says.
+"""
+
+import argparse
+import csv
+import json
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import telltale
+from telltale.data.build import build
+from telltale.data.corruptions import corrupt
+from telltale.data.making import Tools
+from telltale.data.samples import Sample, scan
+from telltale.data.settings import preset
+from telltale.detector import Detector
+from telltale.evaluate.calibration import choose_thresholds, fit_platt
+from telltale.evaluate.metrics import auc, expected_calibration_error
+from telltale.evaluate.tables import Scored, flat, per_source
+from telltale.generate.resynthesis import Resynthesise, resynthesiser
+from telltale.learn.checkpoint import file_hash, load, restore, save
+from telltale.learn.config import TrainConfig
+from telltale.learn.export import export
+from telltale.learn.journal import commit
+from telltale.learn.precision import cores, processor
+from telltale.learn.train import train
+
+NAME = "telltale-faces"
+ROOT = Path(__file__).resolve().parent.parent
+
+TRAINED_REAL = ("celebahq", "flickr", "utkface", "landmark256", "portrait256")
+TRAINED_FAKE = ("stylegan2_web", "stylegan2_ffhq256", "sd21", "taef2", "srgan_x4")
+# Never seen by training, choice or calibration. vs_npr is StyleGAN2 finetuned against somebody else's detector.
+HELD_OUT = ("aaf", "unsplash600", "generatedphotos", "stylegan2_vs_npr")
+CANDIDATES = ("xception_block2", "xception_block1", "resnet18_layer1")
+RESYNTHESES = ("taef2", "srgan_x4")
+# A twin costs up to a second of a CPU core, so only every so many reals get theirs.
+TWIN_EVERY = 6
+SIDE = 224
+FALSE_ALARM_RATE = MISS_RATE = 0.05
+# (name, corruption, strength): the built picture once more through what happens to pictures on the web.
+CORRUPTIONS = (
+    ("none", None, 0.0),
+    ("jpeg 90", "jpeg", 90.0),
+    ("jpeg 75", "jpeg", 75.0),
+    ("jpeg 50", "jpeg", 50.0),
+    ("downscaled to 75 %", "resize", 0.75),
+    ("downscaled to 50 %", "resize", 0.5),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where one run of the recipe reads and writes."""
+
+    data: Path
+    work: Path
+    results: Path
+    weights: Path
+    quick: bool
+
+    @property
+    def built(self) -> Path:
+        """The training sources, all three splits."""
+        return self.work / "built"
+
+    @property
+    def twins(self) -> Path:
+        """Re-syntheses of some of their reals."""
+        return self.work / "twins"
+
+    @property
+    def held_out(self) -> Path:
+        """Sources that no step before the test reads."""
+        return self.work / "held_out"
+
+
+def training_samples(built: list[Sample]) -> list[Sample]:
+    """The built pictures that training may touch, every kind of twin counted as one source.
+
+    Left as `taef2:celebahq`, `taef2:flickr` and so on, twins would outnumber the generators in batches balanced over
+    sources. Test pictures are left out: training cannot touch what it is not given.
+    """
+    return [
+        replace(sample, source=family(sample.source))
+        for sample in built
+        if family(sample.source) in TRAINED_REAL + TRAINED_FAKE and sample.split in ("train", "validation")
+    ]
+
+
+def family(source: str) -> str:
+    """`taef2:celebahq` is of the family taef2; any other source is its own family."""
+    return source.split(":")[0]
+
+
+def config(places: Places, architecture: str) -> TrainConfig:
+    """Augmentation at the probabilities that later work found to help (blur, JPEG, resize at 0.1 to 0.5)."""
+    return TrainConfig(
+        data=(str(places.built),),
+        name=f"{NAME}-{architecture}",
+        architecture=architecture,
+        side=SIDE,
+        crop=96,
+        view="whole",
+        steps_per_epoch=20 if places.quick else 250,
+        epochs=1 if places.quick else 10,
+        patience=4,
+        choose_by="auc",
+        seed=0,
+        flip=0.5,
+        resize=0.3,
+        resize_range=(0.5, 1.25),
+        blur=0.1,
+        blur_range=(0.1, 1.5),
+        noise=0.1,
+        noise_range=(1.0, 5.0),
+        jpeg=0.3,
+        jpeg_range=(50.0, 99.0),
+        threads=2,
+    )
+
+
+def score(
+    detector: Detector, samples: Iterable[Sample], kind: str | None, strength: float, *, seed: int = 0
+) -> Iterator[float]:
+    """The pooled score of each picture, corrupted first where `kind` says how."""
+    for index, sample in enumerate(samples):
+        pixels = sample.pixels()
+        if kind is not None:
+            pixels = corrupt(pixels, kind, strength, np.random.default_rng((seed, index)))
+        yield detector(pixels).score
+
+
+def scores_file(
+    places: Places, detector: Detector, samples: list[Sample], name: str, step: Any
+) -> list[dict[str, str]]:
+    """Per-image scores, kept on disk under the weights' hash; computed once."""
+    path = places.work / "scores" / detector.sha256[:12] / f"{name.replace(' ', '_').replace('%', 'percent')}.csv"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(".tmp")
+        with temporary.open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(("path", "is_fake", "source", "split", "score"))
+            for sample, value in zip(samples, score(detector, samples, *step), strict=True):
+                writer.writerow((sample.path.name, int(bool(sample.is_fake)), sample.source, sample.split, repr(value)))
+        temporary.replace(path)
+    with path.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def scored(rows: list[dict[str, str]], detector: Detector) -> Scored:
+    """Rows of a scores file as arrays, calibrated where the detector is."""
+    calibration = detector.spec.calibration
+    values = [float(row["score"]) for row in rows]
+    return Scored(
+        is_fake=np.array([row["is_fake"] == "1" for row in rows]),
+        source=np.array([family(row["source"]) for row in rows]),
+        probability=np.array([value if calibration is None else calibration(value) for value in values]),
+    )
+
+
+def mean_auc(pictures: Scored) -> tuple[float, dict[str, float]]:
+    """AUC of each source of fakes against all reals, and the mean over sources."""
+    each = {
+        str(source): auc(
+            pictures.is_fake[mine := (pictures.source == source) | ~pictures.is_fake], pictures.probability[mine]
+        )
+        for source in sorted(set(pictures.source[pictures.is_fake]))
+    }
+    return float(np.mean(list(each.values()))), each
+
+
+def source_weights(pictures: Scored) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Every source counts the same, however many pictures it has."""
+    count = {source: int((pictures.source == source).sum()) for source in set(pictures.source)}
+    return np.array([1 / count[source] for source in pictures.source])
+
+
+def train_candidates(places: Places, built: list[Sample], candidates: Sequence[str]) -> Iterator[tuple[str, Path]]:
+    """Train each candidate depth, going on where an interrupted run stopped."""
+    for architecture in candidates:
+        out = places.work / "train" / architecture
+        if not (out / "done.json").exists():
+            begin = time.perf_counter()
+            for epoch in train(
+                config(places, architecture),
+                out,
+                resume=out.exists(),
+                samples=training_samples(built),
+                command=" ".join(sys.argv),
+            ):
+                print(architecture, json.dumps(epoch.row()), flush=True)
+            (out / "done.json").write_text(json.dumps({"seconds": round(time.perf_counter() - begin)}))
+        yield architecture, out / "best.safetensors"
+
+
+def choose(places: Places, built: list[Sample], validation: list[Sample]) -> tuple[str, Path, dict[str, Any]]:
+    """The candidate with the best mean AUC over validation sources, and what each candidate gave."""
+    report: dict[str, Any] = {}
+    for architecture, weights in train_candidates(places, built, CANDIDATES[1:2] if places.quick else CANDIDATES):
+        detector = load(weights, threads=2)
+        pictures = scored(scores_file(places, detector, validation, "validation", (None, 0.0)), detector)
+        mean, each = mean_auc(pictures)
+        report[architecture] = {"mean_auc": mean, "auc": each, "weights": str(weights)}
+    best = max(report, key=lambda name: float(report[name]["mean_auc"]))
+    return best, Path(report[best]["weights"]), report
+
+
+def calibrated(places: Places, weights: Path, validation: list[Sample], fingerprint: str) -> Path:
+    """The chosen weights with calibration and thresholds from the validation split in their header."""
+    model, spec = restore(weights)
+    detector = load(weights, threads=2)
+    rows = scores_file(places, detector, validation, "validation", (None, 0.0))
+    raw = scored(rows, detector)
+    on = "validation split of the training sources, every source weighing the same"
+    platt = fit_platt(raw.is_fake, raw.probability, weights=source_weights(raw), fitted_on=on, fingerprint=fingerprint)
+    probability = np.array([platt(float(value)) for value in raw.probability])
+    thresholds = choose_thresholds(
+        raw.is_fake,
+        probability,
+        false_alarm_rate=FALSE_ALARM_RATE,
+        miss_rate=MISS_RATE,
+        chosen_on="validation split of the training sources",
+        fingerprint=fingerprint,
+    )
+    out = places.work / f"{NAME}.safetensors"
+    save(out, model, replace(spec, name=NAME, calibration=platt, thresholds=thresholds))
+    return out
+
+
+def role(source: str) -> str:
+    """Whether training saw this source, this generator on other reals only, or neither."""
+    return "held out" if family(source) in HELD_OUT else "trained on"
+
+
+def measure(places: Places, detector: Detector, built: list[Sample]) -> Iterator[dict[str, Any]]:
+    """One row per corruption and source: test split of the training sources, everything of the held-out ones."""
+    assert detector.spec.thresholds is not None
+    tested = [sample for sample in built if role(sample.source) == "held out" or sample.split == "test"]
+    for name, kind, strength in CORRUPTIONS[:2] if places.quick else CORRUPTIONS:
+        everything = scored(scores_file(places, detector, tested, f"test {name}", (kind, strength)), detector)
+        seen = ~np.isin(everything.source, HELD_OUT)
+        for part, chosen in (("trained on", everything.only(seen)), ("held out", everything.only(~seen))):
+            for row in per_source(chosen, detector.spec.thresholds):
+                split = "test" if part == "trained on" else "all, never used"
+                yield {"corruption": name, "sources": part, "split": split, **flat(row)}
+
+
+def build_pictures(places: Places) -> dict[str, str]:
+    """Build the training sources, twins of some of their reals, and the held-out sources; their fingerprints."""
+    everything = scan([places.data / "manifest.csv"])
+    if places.quick:
+        everything = everything[::12]
+    folder = places.data / "generators"
+    plain = preset("web", side=SIDE)
+    twinned = preset("web", side=SIDE, resynthesise=RESYNTHESES, weights=weights_of(RESYNTHESES, folder))
+    tools = Tools(resynthesisers={name: partial(on_one_thread, name, folder) for name in RESYNTHESES})
+    trained = [sample for sample in everything if sample.source in TRAINED_REAL + TRAINED_FAKE]
+    some = [sample for sample in trained if not sample.is_fake][::TWIN_EVERY]
+    away = [sample for sample in everything if sample.source in HELD_OUT]
+    fingerprints = {}
+    for out, samples, settings in (
+        (places.built, trained, plain),
+        (places.twins, some, twinned),
+        (places.held_out, away, plain),
+    ):
+        report = build(samples, out, settings, tools=tools, workers=2)
+        print(f"{out.name}: {report.real} real, {report.fake} fake, {report.failed} failed", flush=True)
+        fingerprints[out.name] = report.fingerprint
+    return fingerprints
+
+
+def on_one_thread(name: str, folder: Path) -> Resynthesise:
+    """A re-synthesis for a worker process: beside other workers, more threads would only wait for each other."""
+    torch.set_num_threads(1)
+    return resynthesiser(name, folder)
+
+
+def known(places: Places) -> list[Sample]:
+    """The built pictures; of the twins' data set only the fakes, since their reals are in the first one."""
+    twins = [sample for sample in scan([places.twins]) if sample.is_fake]
+    return [*scan([places.built]), *twins, *scan([places.held_out])]
+
+
+def weights_of(names: Sequence[str], folder: Path) -> tuple[tuple[str, str], ...]:
+    """(file, sha256) of the generators behind the twins: part of the data set's fingerprint."""
+    files = {"taef2": ("taef2_encoder", "taef2_decoder"), "srgan_x4": ("fast_srgan_x4",)}
+    paths = [folder / f"{file}.safetensors" for name in names for file in files[name]]
+    return tuple((path.name, file_hash(path)) for path in paths)
+
+
+def validation_report(places: Places, detector: Detector, validation: list[Sample]) -> dict[str, Any]:
+    """What calibration came to on the data it was made on: for comparison with the test, not as a result."""
+    pictures = scored(scores_file(places, detector, validation, "validation", (None, 0.0)), detector)
+    mean, each = mean_auc(pictures)
+    gap = expected_calibration_error(pictures.is_fake, pictures.probability)
+    return {"auc_mean": round(mean, 4), "auc": each, "calibration_error": round(gap, 4)}
+
+
+def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Mean and minimum AUC over sources of fakes, and the false alarms of each source of reals, per corruption."""
+    found: dict[str, Any] = {}
+    for part in ("trained on", "held out"):
+        for name in dict.fromkeys(row["corruption"] for row in rows):
+            mine = [row for row in rows if row["corruption"] == name and row["sources"] == part]
+            aucs = {row["source"]: row["auc"] for row in mine if row["label"] == "fake"}
+            found.setdefault(part, {})[name] = {
+                "auc_mean": round(float(np.mean(list(aucs.values()))), 4),
+                "auc_minimum": min(aucs.values()),
+                "worst_source": min(aucs, key=lambda source: float(aucs[source])),
+                "false_alarms": {row["source"]: row["called_fake"] for row in mine if row["label"] == "real"},
+            }
+    return found
+
+
+def write_results(
+    places: Places, detector: Detector, choice: dict[str, Any], rows: list[dict[str, Any]], facts: dict[str, Any]
+) -> None:
+    """results/shipped_detector.json and .csv."""
+    places.results.mkdir(parents=True, exist_ok=True)
+    about = {
+        "detector": detector.spec.name,
+        "architecture": detector.spec.architecture,
+        "weights_sha256": detector.sha256,
+        "calibration": asdict(detector.spec.calibration) if detector.spec.calibration else None,
+        "thresholds": asdict(detector.spec.thresholds) if detector.spec.thresholds else None,
+        "trained_on": {"real": TRAINED_REAL, "fake": TRAINED_FAKE},
+        "held_out": HELD_OUT,
+        "choice": choice,
+        "summary": summary(rows),
+        "rows": rows,
+        **facts,
+    }
+    (places.results / "shipped_detector.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    with (places.results / "shipped_detector.csv").open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="the shared data: holds manifest.csv and generators/")
+    parser.add_argument("--work", type=Path, default=Path("runs/ship"), help="folder for everything in between")
+    parser.add_argument("--quick", action="store_true", help="a twelfth of the pictures, 20 steps, no result written")
+    chosen = parser.parse_args()
+    quick = chosen.work / "quick"
+    places = Places(
+        data=chosen.data,
+        work=chosen.work,
+        results=quick if chosen.quick else ROOT / "results",
+        weights=quick if chosen.quick else ROOT / "src" / "telltale" / "weights",
+        quick=chosen.quick,
+    )
+    if not (places.data / "manifest.csv").is_file():
+        parser.error(f"no manifest.csv in {places.data}: point --data at the folder of images and generators")
+    begin = time.perf_counter()
+    fingerprints = build_pictures(places)
+    built = known(places)
+    validation = [sample for sample in built if sample.split == "validation" and role(sample.source) != "held out"]
+    best, weights, choice = choose(places, built, validation)
+    onnx = places.weights / f"{NAME}.onnx"
+    export(calibrated(places, weights, validation, fingerprints["built"]), onnx)
+    detector = telltale.load(onnx, threads=2)
+    rows = list(measure(places, detector, built))
+    facts = {
+        "chosen": best,
+        "dataset_fingerprints": fingerprints,
+        "validation": validation_report(places, detector, validation),
+        "seconds": round(time.perf_counter() - begin),
+        "command": " ".join(["python", *sys.argv]),
+        "commit": commit(),
+        "machine": f"{cores()} cores, {processor()}",
+        "date": time.strftime("%Y-%m-%d"),
+    }
+    write_results(places, detector, choice, rows, facts)
+    print(json.dumps(summary(rows), indent=1))
+
+
+if __name__ == "__main__":
+    main()
