@@ -46,7 +46,7 @@ def build(
     max_pixels: Annotated[int | None, typer.Option(min=1, help="Refuse larger pictures before decoding.")] = None,
     splits: Annotated[str, typer.Option(help="Train/validation/test shares where no split is given.")] = "80/10/10",
     move: Annotated[bool, typer.Option("--move", help="Move duplicates and groups that lie on several sides.")] = False,
-    alike: Annotated[int, typer.Option(help="Most differing bits, of 256, of pictures that look alike.")] = 8,
+    alike: Annotated[int, typer.Option(help="Most differing bits, of 256, of pictures that look alike.")] = 30,
     face_detector: Annotated[Path | None, typer.Option(help="YuNet's ONNX file, for pictures without a box.")] = None,
     resynthesise: Annotated[
         list[str] | None, typer.Option(help="Make a fake twin of each real: taef2 or srgan_x4; may be repeated.")

@@ -70,7 +70,7 @@ def assemble(
     alike = _alike(sound, {second for _, second, _ in same}, bits)
     placement = place(
         [one.sample for one in sound],
-        [one.key for one in sound],
+        [str(one.facts["sha256"]) for one in sound],
         [(first, second) for first, second, _ in (*same, *alike)],
         shares=shares,
         seed=settings.seed,
@@ -111,10 +111,10 @@ def printable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _rank(one: Original) -> tuple[int, bool, str, str]:
-    """Of several with the same bytes the first is kept: of the earliest split, labelled, by path."""
+def _rank(one: Original) -> tuple[bool, int, str, str]:
+    """Of several with the same bytes the first is kept: labelled, of the earliest split, by path."""
     split = ORDER.index(one.sample.split) if one.sample.split in ORDER else len(ORDER)
-    return split, one.sample.is_fake is None, printable(str(one.sample.path)), one.key
+    return one.sample.is_fake is None, split, printable(str(one.sample.path)), one.key
 
 
 def _contradicting(originals: Sequence[Original]) -> dict[int, str]:

@@ -66,7 +66,7 @@ def build(
     tools: Tools = NO_TOOLS,
     workers: int = 1,
     shares: Shares = DEFAULT_SHARES,
-    bits: int = 8,
+    bits: int = 30,
     move: bool = False,
     visit: Callable[[], None] | None = None,
 ) -> BuildReport:
@@ -105,7 +105,13 @@ def build(
     failures = sorted((*failures, *assembly.failures), key=lambda row: (row["original_path"], row["source"]))
     _remove_strays(out, settings, made, assembly)
     report = _report(assembly, failures, kept, fingerprint(settings, assembly.rows))
-    _write(out, settings, assembly, failures, report)
+    write_whole(out / "duplicates.csv", _csv(DUPLICATES, assembly.duplicates))
+    write_whole(out / "failures.csv", _csv(FAILURES, failures))
+    if not assembly.rows:
+        raise _nothing(out, failures)
+    write_index(out, assembly.rows)
+    # Last, since it says that the data set is whole.
+    write_about(out, _about(settings, assembly, report))
     journal.remove()
     return report
 
@@ -188,31 +194,28 @@ def _report(assembly: Assembly, failures: Sequence[Row], kept: int, mark: str) -
     )
 
 
-def _write(
-    out: Path, settings: BuildSettings, assembly: Assembly, failures: Sequence[Row], report: BuildReport
-) -> None:
-    """Tables first; `dataset.json` last, since it says that the data set is whole."""
-    write_whole(out / "duplicates.csv", _csv(DUPLICATES, assembly.duplicates))
-    write_whole(out / "failures.csv", _csv(FAILURES, failures))
-    write_index(out, assembly.rows)
+def _nothing(out: Path, failures: Sequence[Row]) -> InvalidDataset:
+    first = f"{failures[0]['original_path']}: {failures[0]['reason']}"
+    return InvalidDataset(
+        expected="at least one picture that can be built",
+        found=f"{len(failures)} failures, such as {first}",
+        do=f"See {out / 'failures.csv'}.",
+    )
+
+
+def _about(settings: BuildSettings, assembly: Assembly, report: BuildReport) -> dict[str, Any]:
+    """What `dataset.json` says; nothing that differs between two runs of one build."""
     from telltale import __version__
 
-    about: dict[str, Any] = {
+    return {
         "fingerprint": report.fingerprint,
         "settings": settings.json(),
         "telltale_version": __version__,
         "pillow_version": pillow_version,
         "images": _counts(assembly.rows),
-        "failures": len(failures),
+        "failures": report.failed,
         "duplicates": {"same_bytes": report.same, "look_alike": report.alike, "belong_together": report.torn},
     }
-    write_about(out, about)
-    if not assembly.rows:
-        raise InvalidDataset(
-            expected="at least one picture that can be built",
-            found=f"{len(failures)} failures; the first: {failures[0]['original_path']}: {failures[0]['reason']}",
-            do=f"See {out / 'failures.csv'}.",
-        )
 
 
 def _counts(rows: Sequence[Row]) -> dict[str, dict[str, dict[str, int]]]:

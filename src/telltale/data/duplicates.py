@@ -3,13 +3,16 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from jaxtyping import Int64, UInt16, UInt64
+from jaxtyping import Int64, UInt64
 
-from telltale.data.perceptual import BANDS
 from telltale.errors import InvalidConfig
 
-# With fewer differing bits than bands, two hashes agree in at least one band.
-MOST_BITS = BANDS - 1
+BANDS = 16
+BAND_BITS = 16
+# Two hashes with more than one differing bit in each of the 16 bands differ in 32 bits at least.
+MOST_BITS = 2 * BANDS - 1
+# Candidates compared at once: bounds the memory, not the result.
+_AT_ONCE = 4_000_000
 
 Pair = tuple[int, int, int]
 
@@ -17,12 +20,13 @@ Pair = tuple[int, int, int]
 def look_alikes(hashes: Sequence[str], bits: int) -> list[Pair]:
     """Pairs of pictures whose perceptual hashes differ in at most `bits` bits.
 
-    Complete: the 256 bits are cut into 16 bands, hashes that agree in a whole band are compared, and with at most 15
-    differing bits one of the 16 bands must agree. Of pictures with one and the same hash each is paired with the first.
+    Complete: the 256 bits are cut into 16 bands, and hashes are compared that differ in at most one bit of one band.
+    With at most 31 differing bits there is always such a band. Of pictures with one and the same hash, each is paired
+    with the first.
 
     Args:
         hashes: as `perceptual_hash` makes them; "" is like no other.
-        bits: 0 to 15.
+        bits: 0 to 31.
 
     Returns:
         (first, second, differing bits), first < second, sorted.
@@ -34,11 +38,11 @@ def look_alikes(hashes: Sequence[str], bits: int) -> list[Pair]:
         raise InvalidConfig(expected=f"0 to {MOST_BITS} differing bits", found=str(bits), do="Correct the threshold.")
     first: dict[str, int] = {}
     same = [(first[text], number, 0) for number, text in enumerate(hashes) if text and _met(first, text, number)]
-    numbers = np.array(list(first.values()), dtype=np.int64)
-    if len(numbers) < 2:
+    if len(first) < 2:
         return same
-    words, bands = _words(list(first)), _bands(list(first))
-    found = {pair for band in bands.T for pair in _close(words, band, bits)}
+    numbers = list(first.values())
+    words = _words(first)
+    found = {pair for band in _bands(words).T for pair in _close(words, np.ascontiguousarray(band), bits)}
     return sorted(same + [_numbered(numbers, pair) for pair in found])
 
 
@@ -47,34 +51,56 @@ def _met(first: dict[str, int], text: str, number: int) -> bool:
     return first.setdefault(text, number) != number
 
 
-def _numbered(numbers: Int64[np.ndarray, " n"], pair: Pair) -> Pair:
-    one, other = sorted((int(numbers[pair[0]]), int(numbers[pair[1]])))
+def _numbered(numbers: Sequence[int], pair: Pair) -> Pair:
+    one, other = sorted((numbers[pair[0]], numbers[pair[1]]))
     return one, other, pair[2]
 
 
-def _words(hashes: Sequence[str]) -> UInt64[np.ndarray, "n 4"]:
+def _words(hashes: dict[str, int]) -> UInt64[np.ndarray, "n 4"]:
     return np.frombuffer(bytes.fromhex("".join(hashes)), dtype=np.uint64).reshape(len(hashes), -1)
 
 
-def _bands(hashes: Sequence[str]) -> UInt16[np.ndarray, "n 16"]:
+def _bands(words: UInt64[np.ndarray, "n 4"]) -> Int64[np.ndarray, "n 16"]:
     """Neighbouring frequencies agree in aligned faces, so each band takes its bits from all over the spectrum."""
-    packed = np.frombuffer(bytes.fromhex("".join(hashes)), dtype=np.uint8).reshape(len(hashes), -1)
-    bits = np.unpackbits(packed, axis=1)
-    mixed = np.random.default_rng(0).permutation(bits.shape[1])
-    return np.ascontiguousarray(np.packbits(bits[:, mixed], axis=1)).view(np.uint16)
+    bits = np.unpackbits(words.view(np.uint8), axis=1)
+    mixed = bits[:, np.random.default_rng(0).permutation(bits.shape[1])]
+    return mixed.reshape(len(words), BANDS, BAND_BITS).astype(np.int64) @ (1 << np.arange(BAND_BITS))
 
 
-def _close(words: UInt64[np.ndarray, "n 4"], band: UInt16[np.ndarray, " n"], bits: int) -> Iterator[Pair]:
-    """Pairs among hashes that agree in this band: sorted by it, each is compared with the 1st, 2nd, ... after it."""
+def _close(words: UInt64[np.ndarray, "n 4"], band: Int64[np.ndarray, " n"], bits: int) -> Iterator[Pair]:
+    """Pairs among hashes that agree in this band, or in all of it but one bit."""
     order = np.argsort(band, kind="stable")
     ordered = band[order]
-    start = np.arange(len(order))
-    for step in range(1, len(order)):
-        start = start[start + step < len(order)]
-        start = start[ordered[start] == ordered[start + step]]
-        if not len(start):
-            return
-        one, other = order[start], order[start + step]
-        differing = np.bitwise_count(words[one] ^ words[other]).sum(axis=1)
+    # Where each value of the band begins in the sorted list.
+    start = np.searchsorted(ordered, np.arange((1 << BAND_BITS) + 1))
+    place = np.arange(len(order))
+    yield from _compared(words, order, place, place + 1, start[ordered + 1], bits)
+    for bit in 1 << np.arange(BAND_BITS):
+        without = np.flatnonzero(ordered & bit == 0)
+        partner = ordered[without] | bit
+        yield from _compared(words, order, without, start[partner], start[partner + 1], bits)
+
+
+def _compared(
+    words: UInt64[np.ndarray, "n 4"],
+    order: Int64[np.ndarray, " n"],
+    place: Int64[np.ndarray, " m"],
+    first: Int64[np.ndarray, " m"],
+    last: Int64[np.ndarray, " m"],
+    bits: int,
+) -> Iterator[Pair]:
+    """Compare the hash at each place of the sorted list with those at `first` to `last`."""
+    count = np.maximum(last - first, 0)
+    if not count.any():
+        return
+    ends = np.cumsum(count)
+    cuts = np.searchsorted(ends, np.arange(0, ends[-1], _AT_ONCE))
+    for begin, end in zip(cuts, [*cuts[1:], len(place)], strict=True):
+        many = count[begin:end]
+        one = np.repeat(place[begin:end], many)
+        skipped = np.repeat(np.cumsum(many) - many, many)
+        other = np.repeat(first[begin:end], many) + np.arange(len(one)) - skipped
+        differing = np.bitwise_count(words[order[one]] ^ words[order[other]]).sum(axis=1)
         for index in np.flatnonzero(differing <= bits):
-            yield int(one[index]), int(other[index]), int(differing[index])
+            low, high = sorted((int(order[one[index]]), int(order[other[index]])))
+            yield low, high, int(differing[index])

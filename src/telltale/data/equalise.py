@@ -100,7 +100,8 @@ def encode(pixels: Pixels, settings: BuildSettings, quality: int | None) -> byte
     stream = BytesIO()
     image = Image.fromarray(pixels)
     if settings.codec == "png":
-        image.save(stream, "PNG")
+        # Half the time of the usual level 6, for 4 % more bytes.
+        image.save(stream, "PNG", compress_level=3)
     elif settings.codec == "jpeg":
         image.save(stream, "JPEG", quality=quality, subsampling=settings.subsampling)
     else:

@@ -55,6 +55,7 @@ def _largest(network: Any, pixels: Pixels) -> Box | None:
     scale = min(1.0, LONGEST / max(height, width))
     small = resize(pixels, max(1, round(height * scale)), max(1, round(width * scale)), "bilinear")
     network.setInputSize((small.shape[1], small.shape[0]))
+    # Blue first, as OpenCV has it.
     _, faces = network.detect(np.ascontiguousarray(small[:, :, ::-1]))
     if faces is None or not len(faces):
         return None

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from telltale.data.faceforensics import in_faceforensics, is_faceforensics
-from telltale.data.manifests import in_imagefolder, in_manifest
+from telltale.data.manifests import in_imagefolder, in_manifest, is_metadata
 from telltale.data.sample import Sample
 from telltale.data.shards import PICTURES, in_shard
 from telltale.data.vocabulary import Labels, label_of, split_of
@@ -32,9 +32,11 @@ def in_folder(root: Path, columns: Mapping[str, str], labels: Labels) -> list[Sa
         return in_manifest(table, columns, labels)
     if is_faceforensics(root):
         return in_faceforensics(root, pictures(root))
-    metadata = [file for name in _METADATA for file in (root / name, *root.glob(f"*/{name}")) if file.is_file()]
+    metadata = sorted(
+        file for name in _METADATA for file in (root / name, *root.glob(f"*/{name}")) if is_metadata(file)
+    )
     if metadata:
-        return [sample for file in sorted(metadata) for sample in in_imagefolder(file, root, columns, labels)]
+        return [sample for file in metadata for sample in in_imagefolder(file, root, columns, labels)]
     found = pictures(root)
     shards = [] if found else sorted(root.glob("*.tar"))
     if shards:

@@ -27,6 +27,8 @@ _USUAL: Mapping[str, tuple[str, ...]] = {
     "face_w": ("face_w",),
     "face_h": ("face_h",),
 }
+# pyarrow's errors are ValueErrors and OSErrors.
+_DAMAGE = (OSError, ValueError, csv.Error)
 _FACE = ("face_x", "face_y", "face_w", "face_h")
 
 
@@ -62,8 +64,7 @@ def in_manifest(file: Path, columns: Mapping[str, str], labels: Labels, *, in_fo
             return []
         table = _Table(file=file, columns=_found_columns(file, first, columns, in_folders), labels=labels)
         return [_sample(table, row, number) for number, row in enumerate(_chain(first, rows), start=1)]
-    # pyarrow's errors are ValueErrors and OSErrors.
-    except (OSError, ValueError, csv.Error) as error:
+    except _DAMAGE as error:
         raise InvalidDataset(
             expected=f"a table of images: {file}", found=f"something else ({error})", do="Check the file."
         ) from error
@@ -179,10 +180,30 @@ def _read_parquet(file: Path) -> Iterator[Row]:
 _READERS = {".csv": _read_csv, ".parquet": _read_parquet, ".jsonl": _read_jsonl}
 
 
+def is_metadata(file: Path) -> bool:
+    """Whether this is a Hugging Face metadata file: a table with a column `file_name`, or one too damaged to tell."""
+    if not file.is_file():
+        return False
+    try:
+        return "file_name" in next(iter(_READERS[file.suffix.lower()](file)), ())
+    except _DAMAGE:
+        return True
+
+
 def in_imagefolder(file: Path, root: Path, columns: Mapping[str, str], labels: Labels) -> list[Sample]:
-    """The samples of a Hugging Face metadata file; what it does not say, the folders between it and `root` may."""
-    samples = in_manifest(file, columns, labels, in_folders=True)
-    return [_from_folders(sample, root, labels) for sample in samples]
+    """The samples of a Hugging Face metadata file; what it does not say, the folders between it and `root` may.
+
+    Raises:
+        InvalidDataset: as `in_manifest`, or no label at all.
+    """
+    samples = [_from_folders(sample, root, labels) for sample in in_manifest(file, columns, labels, in_folders=True)]
+    if samples and all(sample.is_fake is None for sample in samples):
+        raise InvalidDataset(
+            expected="labels in a column `label` or `is_fake`, or in the names of folders",
+            found=f"none in {file}",
+            do="Name the column with --label-column.",
+        )
+    return samples
 
 
 def _from_folders(sample: Sample, root: Path, labels: Labels) -> Sample:
