@@ -73,19 +73,12 @@ def decoder() -> nn.Sequential:
 
 
 class Autoencoder(nn.Module):
-    """Encoder and decoder together.
+    """Encoder and decoder together."""
 
-    Args:
-        folder: holds `taef2_encoder.safetensors` and `taef2_decoder.safetensors`.
-
-    Raises:
-        InvalidConfig: a file that is missing or does not fit.
-    """
-
-    def __init__(self, folder: Path) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.encoder = with_weights(encoder(), folder / "taef2_encoder.safetensors")
-        self.decoder = with_weights(decoder(), folder / "taef2_decoder.safetensors")
+        self.encoder = encoder()
+        self.decoder = decoder()
 
     def forward(self, images: Float[Tensor, "n 3 height width"]) -> Float[Tensor, "n 3 height width"]:
         """Images in [0, 1] to their re-synthesis in [0, 1].
@@ -101,3 +94,15 @@ class Autoencoder(nn.Module):
             )
         made: Tensor = self.decoder(self.encoder(images))
         return made.clamp(0, 1)
+
+
+def autoencoder(folder: Path) -> Autoencoder:
+    """The autoencoder with `taef2_encoder.safetensors` and `taef2_decoder.safetensors` of a folder.
+
+    Raises:
+        InvalidConfig: a file is missing or does not fit.
+    """
+    model = Autoencoder()
+    with_weights(model.encoder, folder / "taef2_encoder.safetensors")
+    with_weights(model.decoder, folder / "taef2_decoder.safetensors")
+    return model.eval()

@@ -27,7 +27,8 @@ class Residual(nn.Module):
     def forward(self, features: Float[Tensor, "n 64 height width"]) -> Float[Tensor, "n 64 height width"]:
         """Same size in and out."""
         inner = self.relu1(self.normalise(self.conv1(features)))
-        return features + self.normalise(self.conv2(inner))
+        change: Tensor = self.normalise(self.conv2(inner))
+        return features + change
 
 
 class Upsampling(nn.Module):
