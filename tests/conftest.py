@@ -1,5 +1,6 @@
 """Detectors small enough to make anew for every test run: eight-pixel patches, four pixels apart."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ TINY_SPEC = DetectorSpec(
 )
 
 
-def write_detector(path: Path, spec: DetectorSpec, *, seed: int = 0) -> Path:
+def _write(path: Path, spec: DetectorSpec, *, seed: int = 0) -> Path:
     """An ONNX detector of one convolution; its numbers come from the seed alone."""
     onnx = pytest.importorskip("onnx")
     helper, kinds = onnx.helper, onnx.TensorProto
@@ -58,6 +59,12 @@ def write_detector(path: Path, spec: DetectorSpec, *, seed: int = 0) -> Path:
 
 
 @pytest.fixture(scope="session")
+def write_detector() -> Callable[..., Path]:
+    """Writes an ONNX detector of any spec: `write_detector(path, spec, seed=0)`."""
+    return _write
+
+
+@pytest.fixture(scope="session")
 def tiny_spec() -> DetectorSpec:
     """The spec of `tiny_detector`."""
     return TINY_SPEC
@@ -66,11 +73,11 @@ def tiny_spec() -> DetectorSpec:
 @pytest.fixture(scope="session")
 def tiny_detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An ONNX file with calibration and thresholds."""
-    return write_detector(tmp_path_factory.mktemp("detectors") / "tiny.onnx", TINY_SPEC)
+    return _write(tmp_path_factory.mktemp("detectors") / "tiny.onnx", TINY_SPEC)
 
 
 @pytest.fixture(scope="session")
 def uncalibrated_detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An ONNX file without either, and with other weights."""
     spec = DetectorSpec(name="raw", architecture="xception_block1", preparation=Preparation(side=None), grid=TINY_GRID)
-    return write_detector(tmp_path_factory.mktemp("detectors") / "raw.onnx", spec, seed=1)
+    return _write(tmp_path_factory.mktemp("detectors") / "raw.onnx", spec, seed=1)

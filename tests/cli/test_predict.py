@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conftest import write_detector
 from telltale.cli import main
 from telltale.cli.predict import heatmap_name
 from telltale.evaluate.results import COLUMNS, read_rows
@@ -361,7 +360,7 @@ def test_names_as_long_as_a_file_system_allows(run: Run, tmp_path: Path) -> None
 
 
 def test_a_whole_image_baseline_draws_no_heatmaps(
-    run: Run, pictures: Path, tmp_path: Path, tiny_spec: DetectorSpec
+    run: Run, pictures: Path, tmp_path: Path, tiny_spec: DetectorSpec, write_detector: Callable[..., Path]
 ) -> None:
     baseline = write_detector(tmp_path / "baseline.onnx", replace(tiny_spec, grid=None))
     done = run(pictures, "--heatmaps", tmp_path / "maps", detector=baseline)
@@ -408,7 +407,7 @@ def read_lines(process: subprocess.Popen[bytes], count: int) -> list[bytes]:
 
 @pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
 def test_ctrl_c_leaves_a_valid_file(start: Start, run: Run, tmp_path: Path, kind: str) -> None:
-    folder, out = many(tmp_path / "in", 800), tmp_path / f"out.{kind}"
+    folder, out = many(tmp_path / "in", 400), tmp_path / f"out.{kind}"
     process = start(folder, "--json", "--out", out)
     read_lines(process, 20)
     process.send_signal(signal.SIGINT)
@@ -416,17 +415,17 @@ def test_ctrl_c_leaves_a_valid_file(start: Start, run: Run, tmp_path: Path, kind
     assert process.returncode == 130
     assert b"Traceback" not in err
     rows = list(read_rows(out))
-    assert 20 <= len(rows) < 800
+    assert 20 <= len(rows) < 400
     assert [Path(row["path"]).name for row in rows] == [f"{index:05}.png" for index in range(len(rows))]
     assert not out.with_name(out.name + ".partial").exists()
     done = run(folder, "--out", out, "--resume")
     assert done.code == 0
-    assert len(done.lines) == 800 - len(rows)
-    assert [row["path"] for row in read_rows(out)] == [str(folder / f"{index:05}.png") for index in range(800)]
+    assert len(done.lines) == 400 - len(rows)
+    assert [row["path"] for row in read_rows(out)] == [str(folder / f"{index:05}.png") for index in range(400)]
 
 
 def test_a_kill_leaves_a_journal_that_resume_goes_on_with(start: Start, run: Run, tmp_path: Path) -> None:
-    folder, out = many(tmp_path / "in", 800), tmp_path / "out.parquet"
+    folder, out = many(tmp_path / "in", 400), tmp_path / "out.parquet"
     process = start(folder, "--json", "--out", out)
     printed = [json.loads(line) for line in read_lines(process, 20)]
     process.kill()
@@ -435,15 +434,15 @@ def test_a_kill_leaves_a_journal_that_resume_goes_on_with(start: Start, run: Run
     assert "--resume" in run(folder, "--out", out).err
     done = run(folder, "--out", out, "--resume", "--json")
     assert done.code == 0
-    assert 0 < len(done.rows) <= 780
+    assert 0 < len(done.rows) <= 380
     rows = list(read_rows(out))
     assert rows[:20] == printed
-    assert [row["path"] for row in rows] == [str(folder / f"{index:05}.png") for index in range(800)]
+    assert [row["path"] for row in rows] == [str(folder / f"{index:05}.png") for index in range(400)]
 
 
 def test_a_reader_that_goes_away_ends_the_run_quietly(start: Start, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
-    process = start(many(tmp_path / "in", 800), "--out", out)
+    process = start(many(tmp_path / "in", 400), "--out", out)
     read_lines(process, 1)
     assert process.stdout is not None
     process.stdout.close()
@@ -451,7 +450,17 @@ def test_a_reader_that_goes_away_ends_the_run_quietly(start: Start, tmp_path: Pa
     _, err = process.communicate(timeout=60)
     assert err == b""
     assert process.returncode not in (0, 2)
-    assert 1 <= len(list(read_rows(out))) < 800
+    assert 1 <= len(list(read_rows(out))) < 400
+
+
+def test_a_warning_is_one_line_that_names_the_picture(start: Start, tmp_path: Path) -> None:
+    with Image.open(paint(tmp_path / "odd\nname.png")) as picture:
+        picture.save(tmp_path / "odd\nname.png", icc_profile=b"no profile")
+    out, err = start(tmp_path, "--json").communicate(timeout=60)
+    assert json.loads(out)["error"] is None
+    (line,) = err.decode().splitlines()
+    assert line.startswith("telltale: warning: ")
+    assert r"odd\nname.png: unusable colour profile ignored" in line
 
 
 def test_results_stay_on_standard_output_while_a_terminal_shows_the_progress(start: Start, pictures: Path) -> None:

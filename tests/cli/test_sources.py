@@ -51,6 +51,10 @@ def test_a_file_that_is_not_there_is_a_picture_that_fails(folder: Path) -> None:
     assert paths(folder / "missing.png", folder / "missing.csv") == [folder / "missing.png", folder / "missing.csv"]
 
 
+def test_a_name_too_long_for_any_file_is_a_picture_that_fails() -> None:
+    assert paths("x" * 5000) == [Path("x" * 5000)]
+
+
 def test_globs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert paths(folder / "p*.png") == [folder / "plain.png"]
     assert paths(folder / "**" / "*.webp") == [folder / "deep" / "er" / "last.webp"]

@@ -4,6 +4,7 @@ Heavy imports stay inside the functions, so that `telltale --help` answers at on
 """
 
 import sys
+import warnings
 from io import TextIOWrapper
 from typing import Annotated, NoReturn
 
@@ -54,12 +55,14 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line; an expected error is one line on standard error and exit code 2."""
+    """Run the command line; a warning is one line on standard error, and so is an error, with exit code 2."""
     if isinstance(sys.stdout, TextIOWrapper):
         # A file name that the terminal's encoding does not know must not end the run.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        app()
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_, **__: _say(f"warning: {message}")
+            app()
     except TelltaleError as error:
         _stop(str(error))
     # The disk is full, a folder may not be written: nothing a traceback would explain better.
@@ -67,6 +70,10 @@ def main() -> None:
         _stop(f"expected to read and write files; found {error}. Check permissions and free space.")
 
 
+def _say(text: str) -> None:
+    print(f"telltale: {one_line(text)}", file=sys.stderr)
+
+
 def _stop(reason: str) -> NoReturn:
-    print(f"telltale: {one_line(reason)}", file=sys.stderr)
+    _say(reason)
     raise SystemExit(NOTHING_DONE)
