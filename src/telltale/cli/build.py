@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,51 +17,57 @@ if TYPE_CHECKING:
     from telltale.data.build import BuildReport
     from telltale.data.making import FindFace, Resynthesise, Tools
     from telltale.data.sample import Sample
-    from telltale.data.splits import Shares
 
 SOME_FAILED = 1
+# Options that are settings of the same name; None leaves the preset's value.
+_SETTINGS = (
+    "crop", "face_scale", "side", "resample", "enlarge", "codec", "quality", "subsampling", "max_pixels", "seed",
+)  # fmt: skip
+_FACE = ("face_x", "face_y", "face_w", "face_h")
+
+
+Text = str | None
+Words = list[str] | None
+Folders = list[Path] | None
+
+
+def says(what: str) -> Any:
+    """An option without a value of its own: it comes from the preset, or from the usual names of columns."""
+    return typer.Option(help=what, show_default=False)
 
 
 def build(
     out: Annotated[Path, typer.Option(help="A new folder, or one of an interrupted build with the same settings.")],
-    sources: Annotated[
-        list[Path] | None,
-        typer.Argument(
-            help="Manifests (.csv, .parquet, .jsonl), folders whose names say real or fake, built data sets, "
-            "FaceForensics++, Hugging Face imagefolders, WebDataset shards (.tar)."
-        ),
-    ] = None,
-    real: Annotated[list[Path] | None, typer.Option(help="A folder of real pictures; may be repeated.")] = None,
-    fake: Annotated[list[Path] | None, typer.Option(help="A folder of fake pictures; may be repeated.")] = None,
+    sources: Annotated[Folders, typer.Argument(help="Manifests, folders, shards: see docs/datasets.md.")] = None,
+    real: Annotated[Folders, says("A folder of real pictures; may be repeated.")] = None,
+    fake: Annotated[Folders, says("A folder of fake pictures; may be repeated.")] = None,
     preset: Annotated[str, typer.Option(help="paper (128-px PNG), native (no resampling), web (256-px JPEG).")] = "web",
-    crop: Annotated[str | None, typer.Option(help="auto, face, centre or whole.")] = None,
-    face_scale: Annotated[float | None, typer.Option(help="Side of a face crop over the face box.")] = None,
-    side: Annotated[int | None, typer.Option(help="Pixels of both sides of every built picture.")] = None,
-    resample: Annotated[str | None, typer.Option(help="lanczos, bicubic or bilinear.")] = None,
-    enlarge: Annotated[bool | None, typer.Option(help="Enlarge small crops, or make failures of them.")] = None,
-    codec: Annotated[str | None, typer.Option(help="png, jpeg or webp.")] = None,
-    quality: Annotated[str | None, typer.Option(help="Range of JPEG and WebP qualities, such as 70-95.")] = None,
-    subsampling: Annotated[str | None, typer.Option(help="JPEG chroma: 4:2:0 or 4:4:4.")] = None,
+    crop: Annotated[Text, says("auto (face box, else centre), face, centre or whole.")] = None,
+    face_scale: Annotated[float | None, says("Side of a face crop over that of the face box.")] = None,
+    side: Annotated[int | None, says("Pixels of both sides of every built picture.")] = None,
+    resample: Annotated[Text, says("lanczos, bicubic or bilinear.")] = None,
+    enlarge: Annotated[bool | None, says("Enlarge small crops, or make failures of them.")] = None,
+    codec: Annotated[Text, says("png, jpeg or webp.")] = None,
+    quality: Annotated[tuple[int, int] | None, says("Lowest and highest quality of JPEG and WebP.")] = None,
+    subsampling: Annotated[Text, says("JPEG chroma: 4:2:0 or 4:4:4.")] = None,
+    max_pixels: Annotated[int | None, says("Refuse larger pictures before decoding.")] = None,
     seed: Annotated[int, typer.Option(help="Draws crop offsets, qualities and splits.")] = 0,
-    max_pixels: Annotated[int | None, typer.Option(min=1, help="Refuse larger pictures before decoding.")] = None,
-    splits: Annotated[str, typer.Option(help="Train/validation/test shares where no split is given.")] = "80/10/10",
-    move: Annotated[bool, typer.Option("--move", help="Move duplicates and groups that lie on several sides.")] = False,
-    alike: Annotated[int, typer.Option(help="Most differing bits, of 256, of pictures that look alike.")] = 30,
-    face_detector: Annotated[Path | None, typer.Option(help="YuNet's ONNX file, for pictures without a box.")] = None,
-    resynthesise: Annotated[
-        list[str] | None, typer.Option(help="Make a fake twin of each real: taef2 or srgan_x4; may be repeated.")
-    ] = None,
-    generators: Annotated[Path | None, typer.Option(help="Folder of the re-syntheses' weights.")] = None,
-    path_column: Annotated[str | None, typer.Option(help="Manifest column of the path.")] = None,
-    label_column: Annotated[str | None, typer.Option(help="Manifest column of the label.")] = None,
-    source_column: Annotated[str | None, typer.Option(help="Manifest column of the source.")] = None,
-    split_column: Annotated[str | None, typer.Option(help="Manifest column of the split.")] = None,
-    group_column: Annotated[str | None, typer.Option(help="Manifest column of the group: identity, video.")] = None,
-    face_columns: Annotated[
-        str | None, typer.Option(help="Manifest columns of the face box: x,y,width,height.")
-    ] = None,
-    real_label: Annotated[list[str] | None, typer.Option(help="A word that means real; may be repeated.")] = None,
-    fake_label: Annotated[list[str] | None, typer.Option(help="A word that means fake; may be repeated.")] = None,
+    face_detector: Annotated[Path | None, says("YuNet's ONNX file, for pictures without a box.")] = None,
+    resynthesise: Annotated[Words, says("Make a fake twin of each real: taef2, srgan_x4; may be repeated.")] = None,
+    generators: Annotated[Path | None, says("Folder of the re-syntheses' weights.")] = None,
+    splits: Annotated[
+        tuple[float, float, float], typer.Option(help="Shares of train, validation, test where no split is given.")
+    ] = (80, 10, 10),
+    alike: Annotated[int, typer.Option(help="Look-alikes differ in no more than this many of 256 bits.")] = 30,
+    move: Annotated[bool, typer.Option("--move", help="Move what belongs together and lies on several sides.")] = False,
+    path_column: Annotated[Text, says("A manifest's column of the path.")] = None,
+    label_column: Annotated[Text, says("Of the label.")] = None,
+    source_column: Annotated[Text, says("Of the source.")] = None,
+    split_column: Annotated[Text, says("Of the split.")] = None,
+    group_column: Annotated[Text, says("Of the group: identity, video.")] = None,
+    face_columns: Annotated[tuple[str, str, str, str] | None, says("Of the face box: x, y, width, height.")] = None,
+    real_label: Annotated[Words, says("A further word that means real; may be repeated.")] = None,
+    fake_label: Annotated[Words, says("A further word that means fake; may be repeated.")] = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0 = one for each core.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="The report as one JSON object.")] = False,
 ) -> None:
@@ -71,45 +77,29 @@ def build(
     """
     from telltale.data.build import build as run
     from telltale.data.settings import preset as settings_of
+    from telltale.data.splits import Shares
+    from telltale.data.vocabulary import vocabulary
 
-    names = tuple(resynthesise or ())
-    changes = {
-        "crop": crop,
-        "face_scale": face_scale,
-        "side": side,
-        "resample": resample,
-        "enlarge": enlarge,
-        "codec": codec,
-        "quality": None if quality is None else _quality(quality),
-        "subsampling": subsampling,
-        "seed": seed,
-        "max_pixels": max_pixels,
-        "resynthesise": names,
-        "weights": _weights(face_detector, generators if names else None),
-    }
-    settings = settings_of(preset, **changes)
-    columns = {
-        "path": path_column,
-        "label": label_column,
-        "source": source_column,
-        "split": split_column,
-        "group": group_column,
-        **_faces(face_columns),
-    }
-    samples = _samples(
-        sources or [],
-        (real or [], fake or []),
-        {key: name for key, name in columns.items() if name is not None},
-        (real_label or [], fake_label or []),
+    given = locals()
+    columns = {name: given[f"{name}_column"] for name in ("path", "label", "source", "split", "group")}
+    columns |= dict(zip(_FACE, face_columns or (None,) * len(_FACE), strict=True))
+    labels = vocabulary(real_label or (), fake_label or ())
+    samples = _samples(sources or [], real or [], fake or [], columns, labels)
+    tools = _tools(resynthesise or [], generators, face_detector)
+    settings = settings_of(
+        preset,
+        resynthesise=tuple(resynthesise or ()),
+        weights=_weights(face_detector, generators if resynthesise else None),
+        **{name: given[name] for name in _SETTINGS},
     )
     with progress("building", total=len(samples)) as advance:
         report = run(
             samples,
             out,
             settings,
-            tools=_tools(names, generators, face_detector),
+            tools=tools,
             workers=workers or os.cpu_count() or 1,
-            shares=_shares(splits),
+            shares=Shares(*splits),
             bits=alike,
             move=move,
             visit=advance,
@@ -121,50 +111,23 @@ def build(
 
 def _samples(
     sources: Sequence[Path],
-    labelled: tuple[Sequence[Path], Sequence[Path]],
-    columns: dict[str, str],
-    words: tuple[Sequence[str], Sequence[str]],
+    real: Sequence[Path],
+    fake: Sequence[Path],
+    columns: Mapping[str, str | None],
+    labels: Mapping[str, bool],
 ) -> "list[Sample]":
     from telltale.data.layouts import of_one_label
     from telltale.data.samples import scan
-    from telltale.data.vocabulary import vocabulary
 
-    found = scan(sources, columns=columns, labels=vocabulary(*words)) if sources else []
-    for folders, is_fake in zip(labelled, (False, True), strict=True):
+    named = {key: name for key, name in columns.items() if name is not None}
+    found = scan(sources, columns=named, labels=labels) if sources else []
+    for folders, is_fake in ((real, False), (fake, True)):
         found += [sample for folder in folders for sample in of_one_label(folder, is_fake)]
     if not found:
         raise InvalidConfig(
             expected="something to build from", found="no source", do="Name manifests or folders, or --real and --fake."
         )
     return found
-
-
-def _quality(text: str) -> tuple[int, int]:
-    """`70-95`, or one number."""
-    low, _, high = text.partition("-")
-    try:
-        return int(low), int(high or low)
-    except ValueError as error:
-        raise InvalidConfig(expected="a range such as 70-95", found=text, do="Correct --quality.") from error
-
-
-def _shares(text: str) -> "Shares":
-    from telltale.data.splits import Shares
-
-    try:
-        train, validation, test = map(float, text.split("/"))
-    except ValueError as error:
-        raise InvalidConfig(expected="three shares such as 80/10/10", found=text, do="Correct --splits.") from error
-    return Shares(train=train, validation=validation, test=test)
-
-
-def _faces(text: str | None) -> dict[str, str]:
-    if text is None:
-        return {}
-    names = text.split(",")
-    if len(names) != 4:
-        raise InvalidConfig(expected="four columns: x,y,width,height", found=text, do="Correct --face-columns.")
-    return dict(zip(("face_x", "face_y", "face_w", "face_h"), names, strict=True))
 
 
 def _weights(face_detector: Path | None, generators: Path | None) -> tuple[tuple[str, str], ...]:

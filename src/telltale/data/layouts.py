@@ -32,9 +32,8 @@ def in_folder(root: Path, columns: Mapping[str, str], labels: Labels) -> list[Sa
         return in_manifest(table, columns, labels)
     if is_faceforensics(root):
         return in_faceforensics(root, pictures(root))
-    metadata = sorted(
-        file for name in _METADATA for file in (root / name, *root.glob(f"*/{name}")) if is_metadata(file)
-    )
+    files = [file for name in _METADATA for file in (root / name, *root.glob(f"*/{name}"))]
+    metadata = sorted(file for file in files if is_metadata(file))
     if metadata:
         return [sample for file in metadata for sample in in_imagefolder(file, root, columns, labels)]
     found = pictures(root)

@@ -12,7 +12,7 @@ from telltale.errors import InvalidConfig
 ORDER = ("train", "validation", "test")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Shares:
     """How much of the pictures without a split goes where, as any three numbers; they need not add up to 1."""
 
