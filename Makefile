@@ -11,11 +11,12 @@ QUIET := $(if $(VERBOSE),,-q)
 demo: $(VENV)/.light
 	$(BIN)/python examples/demo.py --out demo
 
+# One thread for each of two test processes: more would only wait for each other on two cores.
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-fast: $(VENV)/.full
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 lint: $(VENV)/.full
 	$(BIN)/ruff check .
