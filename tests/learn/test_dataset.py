@@ -108,6 +108,11 @@ def same_file_twice(samples: list[Sample], _: Path) -> list[Sample]:
     return [*samples, replace(samples[0], is_fake=not samples[0].is_fake, split="validation")]
 
 
+def leak(samples: list[Sample], folder: Path) -> list[Sample]:
+    shutil.copy(samples[0].path, folder / "seen.png")
+    return [*samples, replace(samples[0], path=folder / "seen.png", split="validation")]
+
+
 def broken(samples: list[Sample], folder: Path) -> list[Sample]:
     (folder / "broken.png").write_bytes(b"not a picture")
     return [*samples, replace(samples[0], path=folder / "broken.png")]
@@ -126,6 +131,7 @@ def small(samples: list[Sample], folder: Path) -> list[Sample]:
         (reals_only, ["fakes in validation", "8 reals and 0 fakes"]),
         (twin, ["both real and fake", "twin.png (real)", "0.png (fake)"]),
         (same_file_twice, ["both real and fake", "0.png (real)", "0.png (fake)"]),
+        (leak, ["1 in both", "seen.png (validation)", "(train)"]),
         (broken, ["1 unreadable", "broken.png"]),
         (small, ["32 x 32", "1 smaller", "small.png (31 x 90)"]),
     ],

@@ -1,6 +1,6 @@
 """The samples of a run: chosen, read once, checked, and kept in memory as far as they fit."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ from jaxtyping import Bool
 from telltale.data.samples import Sample
 from telltale.errors import InvalidDataset, UndecodableImage, UnsuitableImage
 from telltale.image import Pixels, Preparation, decode, prepare
+from telltale.learn.checks import check_labels, check_sizes, check_twins, label, listed
 from telltale.learn.config import TrainConfig
 
 Part = Literal["train", "validation"]
-SHOWN = 5
 
 
 class PixelStore:
@@ -90,10 +90,10 @@ class Dataset:
         """Images by part, label and source."""
         found: dict[str, dict[str, dict[str, int]]] = {}
         for name in ("train", "validation"):
-            kinds = Counter((_label(self.samples[index]), self.samples[index].source) for index in self.part(name))
-            found[name] = {label: {} for label in ("real", "fake")}
-            for (label, source), count in sorted(kinds.items()):
-                found[name][label][source] = count
+            kinds = Counter((label(self.samples[index]), self.samples[index].source) for index in self.part(name))
+            found[name] = {"real": {}, "fake": {}}
+            for (kind, source), count in sorted(kinds.items()):
+                found[name][kind][source] = count
         return found
 
 
@@ -118,16 +118,17 @@ def load_dataset(
 
     Raises:
         InvalidDataset: no images, a split that does not exist, unlabelled or unreadable images, one class only,
-            contradictory labels, images too small or of different sizes; each with up to five names.
+            contradictory labels, the same picture in both parts, images too small or of different sizes; each with
+            up to five names.
     """
     train, validation = _parts(config, list(samples))
     for name, part in (("train", train), ("validation", validation)):
-        _check_labels(name, part)
+        check_labels(name, part)
     chosen = (*train, *validation)
     store = PixelStore(chosen, config.preparation, config.memory_mb * 10**6 if budget is None else budget)
     shapes, hashes = _read_all(store, chosen, workers, visit)
-    _check_contradictions(chosen, hashes)
-    _check_sizes(config, chosen, shapes, least)
+    check_twins(train, validation, hashes)
+    check_sizes(config, chosen, shapes, least)
     return Dataset(chosen, len(train), store, tuple(shapes), _fingerprint(chosen, len(train), hashes))
 
 
@@ -198,7 +199,7 @@ def _read_all(
             visit()
     if broken:
         raise InvalidDataset(
-            expected="pictures that decode", found=_listed(broken, "unreadable"), do="Remove or replace them."
+            expected="pictures that decode", found=listed(broken, "unreadable"), do="Remove or replace them."
         )
     return shapes, hashes
 
@@ -219,63 +220,6 @@ def _in_order(
             yield from pool.map(work, range(first, min(first + 16 * workers, count)))
 
 
-def _check_labels(name: str, samples: Sequence[Sample]) -> None:
-    unlabelled = [str(sample.path) for sample in samples if sample.is_fake is None]
-    if unlabelled:
-        raise InvalidDataset(
-            expected=f"a label, real or fake, for every image of {name}",
-            found=_listed(unlabelled, "without one"),
-            do="Label them, or leave their source out with --exclude.",
-        )
-    counts = Counter(_label(sample) for sample in samples)
-    if len(counts) < 2:
-        held = f"{counts['real']} reals and {counts['fake']} fakes"
-        raise InvalidDataset(
-            expected=f"reals and fakes in {name}", found=held, do="Add the other class, or choose other sources."
-        )
-
-
-def _check_contradictions(samples: Sequence[Sample], hashes: Sequence[str]) -> None:
-    """The same bytes, and with them the same file, must not be both real and fake."""
-    twins: defaultdict[str, list[Sample]] = defaultdict(list)
-    for sample, digest in zip(samples, hashes, strict=True):
-        twins[digest].append(sample)
-    torn = [
-        " = ".join(f"{sample.path} ({_label(sample)})" for sample in same[:SHOWN])
-        for same in twins.values()
-        if len({sample.is_fake for sample in same}) > 1
-    ]
-    if torn:
-        raise InvalidDataset(
-            expected="one label for the same picture",
-            found=_listed(torn, "both real and fake"),
-            do="Correct the labels, or remove these files.",
-        )
-
-
-def _check_sizes(config: TrainConfig, samples: Sequence[Sample], shapes: Sequence[tuple[int, int]], least: int) -> None:
-    needed = max(config.crop or 1, least)
-    small = [
-        f"{sample.path} ({width} x {height})"
-        for sample, (height, width) in zip(samples, shapes, strict=True)
-        if min(height, width) < needed
-    ]
-    if small:
-        raise InvalidDataset(
-            expected=f"prepared images of at least {needed} x {needed} px, the crop and the field of one patch",
-            found=_listed(small, "smaller"),
-            do="Use a smaller --crop, a --side to scale to, leave these out, or accept padding: --allow-small.",
-        )
-    if config.crop is None and len(set(shapes)) > 1:
-        kinds = Counter(shapes).most_common(SHOWN)
-        found = ", ".join(f"{count} of {width} x {height}" for (height, width), count in kinds)
-        raise InvalidDataset(
-            expected="images of one size, since no crop is set",
-            found=found,
-            do="Set --crop, or prepare with --fit square or centre and a --side.",
-        )
-
-
 def _fingerprint(samples: Sequence[Sample], train: int, hashes: Sequence[str]) -> str:
     """Independent of where the data lie, so that a copy of them counts as the same data."""
     shared = _shared_folder(samples)
@@ -283,7 +227,7 @@ def _fingerprint(samples: Sequence[Sample], train: int, hashes: Sequence[str]) -
     for index, (sample, content) in enumerate(zip(samples, hashes, strict=True)):
         part = "train" if index < train else "validation"
         name = sample.path.as_posix().removeprefix(shared)
-        digest.update("\0".join((part, name, _label(sample), sample.source, content, "")).encode())
+        digest.update("\0".join((part, name, label(sample), sample.source, content, "")).encode())
     return digest.hexdigest()
 
 
@@ -299,12 +243,3 @@ def _common(first: Sequence[str], last: Sequence[str]) -> Iterator[str]:
         if one != other:
             return
         yield one
-
-
-def _label(sample: Sample) -> str:
-    return "fake" if sample.is_fake else "real"
-
-
-def _listed(names: Sequence[str], what: str) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return f"{len(names)} {what}: {', '.join(names[:SHOWN])}{more}"
