@@ -57,7 +57,7 @@ def build(
     generators: Annotated[Path | None, says("Folder of the re-syntheses' weights.")] = None,
     splits: Annotated[
         tuple[float, float, float], typer.Option(help="Shares of train, validation, test where no split is given.")
-    ] = (80, 10, 10),
+    ] = (80.0, 10.0, 10.0),
     alike: Annotated[int, typer.Option(help="Look-alikes differ in no more than this many of 256 bits.")] = 30,
     move: Annotated[bool, typer.Option("--move", help="Move what belongs together and lies on several sides.")] = False,
     path_column: Annotated[Text, says("A manifest's column of the path.")] = None,

@@ -13,7 +13,7 @@ from PIL import Image
 
 from telltale.data.settings import BuildSettings
 from telltale.errors import UnsuitableImage
-from telltale.image import Pixels, resize
+from telltale.image import Pixels, Resized, resize
 
 Box: TypeAlias = tuple[float, float, float, float]
 
@@ -35,7 +35,7 @@ class Window:
     width: int
     height: int
 
-    def cut(self, pixels: Pixels) -> Pixels:
+    def cut(self, pixels: Pixels) -> Resized:
         """Those pixels."""
         return pixels[self.y : self.y + self.height, self.x : self.x + self.width]
 
@@ -77,7 +77,7 @@ def choose_window(shape: tuple[int, int], face: Box | None, settings: BuildSetti
     return _window(shape, (side, side), middle, key)
 
 
-def equalise(pixels: Pixels, window: Window, settings: BuildSettings) -> Pixels:
+def equalise(pixels: Pixels, window: Window, settings: BuildSettings) -> Resized:
     """Cut and resample.
 
     Raises:

@@ -26,10 +26,10 @@ from telltale.data.perceptual import perceptual_hash
 from telltale.data.sample import Sample
 from telltale.data.settings import BuildSettings
 from telltale.errors import TelltaleError, UnsuitableImage
-from telltale.image import Pixels, decode
+from telltale.image import Pixels, Resized, decode
 
 FindFace: TypeAlias = Callable[[Pixels], Box | None]
-Resynthesise: TypeAlias = Callable[[Pixels], Pixels]
+Resynthesise: TypeAlias = Callable[[Pixels], Resized]
 Row: TypeAlias = dict[str, Any]
 
 # Every built file has the same time, or the order in which sources were read would tell them apart.
@@ -168,7 +168,7 @@ class Maker:
         found = self._find_face(pixels)
         return found, "" if found is None else "detected"
 
-    def _twin(self, name: str, pixels: Pixels) -> Pixels:
+    def _twin(self, name: str, pixels: Pixels) -> Resized:
         twin = self._resynthesise[name](pixels) if name else pixels
         if twin.shape != pixels.shape:
             raise UnsuitableImage(

@@ -16,9 +16,9 @@ ORDER = ("train", "validation", "test")
 class Shares:
     """How much of the pictures without a split goes where, as any three numbers; they need not add up to 1."""
 
-    train: float = 80
-    validation: float = 10
-    test: float = 10
+    train: float = 80.0
+    validation: float = 10.0
+    test: float = 10.0
 
     def __post_init__(self) -> None:
         """Refuse shares that mean nothing.
