@@ -1,0 +1,301 @@
+"""Write every number of README, model card and docs from the files in results/.
+
+    python recipes/write_docs.py            writes
+    python recipes/write_docs.py --check    exits 1 where a file would change; `make test` runs this
+
+Needs nothing but the repository; takes a second.
+"""
+
+import argparse
+import csv
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "results"
+CARD = ROOT / "src" / "telltale" / "weights" / "telltale-faces.md"
+
+
+def between(text: str, mark: str, content: str) -> str:
+    """The text with what stands between <!-- mark --> and <!-- /mark --> replaced."""
+    head, _, rest = text.partition(f"<!-- {mark} -->")
+    _, _, tail = rest.partition(f"<!-- /{mark} -->")
+    assert rest, f"the file lost its mark {mark}"
+    assert tail, f"the file lost its mark /{mark}"
+    return f"{head}<!-- {mark} -->\n{content.strip()}\n<!-- /{mark} -->{tail}"
+
+
+def percent(value: float) -> str:
+    return f"{100 * value:.0f} %"
+
+
+def span(row: dict[str, Any], name: str) -> str:
+    """A value with its interval, as in 0.81 (0.77 to 0.85)."""
+    return f"{row[name]:.2f} ({row[f'{name}_low']:.2f} to {row[f'{name}_high']:.2f})"
+
+
+def shares(row: dict[str, Any], name: str) -> str:
+    return f"{percent(row[name])} ({percent(row[f'{name}_low'])} to {percent(row[f'{name}_high'])})"
+
+
+def warning(found: dict[str, Any]) -> str:
+    """README: what the shipped detector is worth, in four sentences."""
+    seen, unseen = found["summary"]["trained on"]["none"], found["summary"]["held out"]["none"]
+    alarms = [value for part in (seen, unseen) for value in part["false_alarms"].values()]
+    return "\n".join(
+        (
+            f"The shipped detector `{found['detector']}` was trained on a few thousand face pictures, and its card is",
+            "sobering. On test pictures of the sources it was trained on, its mean AUC over generators is",
+            f"**{seen['auc_mean']:.2f}** (worst {seen['auc_minimum']:.2f}, {seen['worst_source']}); on generators and",
+            f"cameras it has never seen it is **{unseen['auc_mean']:.2f}** (worst {unseen['auc_minimum']:.2f},",
+            f"{unseen['worst_source']}), where 0.5 is guessing. Of real pictures it calls {percent(min(alarms))} to",
+            f"{percent(max(alarms))} \u201clikely generated\u201d, by source. Real and fake had equal formats.",
+            "Its verdict is a hint to look closer, never evidence by itself:",
+            "[model card](src/telltale/weights/telltale-faces.md).",
+        )
+    )
+
+
+def source_table(rows: list[dict[str, Any]], part: str) -> Iterator[str]:
+    yield "| source | label | images | AUC | AP | likely generated | likely real |"
+    yield "|---|---|---|---|---|---|---|"
+    for row in rows:
+        if row["corruption"] == "none" and row["sources"] == part:
+            yield (
+                f"| {row['source']} | {row['label']} | {row['n']} | {span(row, 'auc')} | {span(row, 'ap')} "
+                f"| {shares(row, 'called_fake')} | {shares(row, 'called_real')} |"
+            )
+
+
+def corruption_table(summary: dict[str, Any]) -> Iterator[str]:
+    yield "| corruption | mean AUC, trained on | minimum | mean AUC, held out | minimum | false alarms by source |"
+    yield "|---|---|---|---|---|---|"
+    for name, seen in summary["trained on"].items():
+        unseen = summary["held out"][name]
+        alarms = [*seen["false_alarms"].values(), *unseen["false_alarms"].values()]
+        yield (
+            f"| {name} | {seen['auc_mean']:.2f} | {seen['auc_minimum']:.2f} | {unseen['auc_mean']:.2f} "
+            f"| {unseen['auc_minimum']:.2f} | {percent(min(alarms))} to {percent(max(alarms))} |"
+        )
+
+
+def card(found: dict[str, Any]) -> str:
+    """The model card of the shipped detector."""
+    thresholds, choice = found["thresholds"], found["choice"]
+    candidates = "\n".join(
+        f"| {name} | {said['mean_auc']:.3f} | "
+        + ", ".join(f"{source} {value:.2f}" for source, value in said["auc"].items())
+        + " |"
+        for name, said in choice.items()
+    )
+    fingerprints = ", ".join(f"{name} `{value[:16]}`" for name, value in found["dataset_fingerprints"].items())
+    return CARD_TEXT.format(
+        name=found["detector"],
+        architecture=found["architecture"],
+        sha=found["weights_sha256"],
+        trained_real=", ".join(found["trained_on"]["real"]),
+        trained_fake=", ".join(found["trained_on"]["fake"]),
+        held_out=", ".join(found["held_out"]),
+        command=found["command"],
+        commit=found["commit"],
+        date=found["date"],
+        machine=found["machine"],
+        fingerprints=fingerprints,
+        candidates=candidates,
+        chosen=found["chosen"],
+        warning=warning(found),
+        seen="\n".join(source_table(found["rows"], "trained on")),
+        unseen="\n".join(source_table(found["rows"], "held out")),
+        corrupted="\n".join(corruption_table(found["summary"])),
+        fake_above=thresholds["fake_above"],
+        real_below=thresholds["real_below"],
+        alarm=percent(thresholds["false_alarm_rate"]),
+        miss=percent(thresholds["miss_rate"]),
+        error=found["validation"]["calibration_error"],
+    )
+
+
+CARD_TEXT = """# Model card: {name}
+
+<!-- written by recipes/write_docs.py from results/shipped_detector.json; do not edit -->
+
+Patch detector, architecture `{architecture}`, ONNX, sha256 `{sha}`.
+
+## In short
+
+{warning}
+
+## Intended use
+
+To show where in a **face picture** a detector of this kind sees a generator's texture, to try telltale's tools on, and
+as a baseline to beat. It was trained on face crops scaled to a shorter side of 224 px; every picture is brought to that
+size before it is scored.
+
+## Not intended
+
+- As evidence about a person or a picture, alone. At one generated picture in a hundred, a false-alarm rate of 5 % means
+  that at most one alarm in six is right.
+- On pictures without faces, on video frames, screenshots, drawings, or pictures edited by hand: nobody has measured it
+  there.
+- To decide automatically what is removed, published or believed. A valid C2PA manifest outranks any detector; a missing
+  one means nothing.
+- A generator can be trained against this detector; it is public. Faces of some groups are rare in its training data;
+  see the false alarms of `aaf` (mostly Asian faces) below.
+
+## Data
+
+Reals: {trained_real}. Fakes: {trained_fake}; the last two are re-syntheses of some of the reals (a latent-diffusion
+autoencoder, a GAN upsampler). All went through one code path, `telltale build --preset web --side 224`: face crop,
+224 px, JPEG of quality 70 to 95 drawn alike for both labels. Never used before the test: {held_out}. The images were
+offered for research use; they are not part of telltale. Data-set fingerprints: {fingerprints}.
+
+## How it was made
+
+`{command}`, commit `{commit}`, {date}, {machine}.
+
+The depth was chosen by mean AUC over sources of fakes on the validation split, and nothing else:
+
+| candidate | mean AUC, validation | by source of fakes |
+|---|---|---|
+{candidates}
+
+Chosen: **{chosen}**. One seed a candidate; differences of a few hundredths are within what another seed would change.
+
+Probability: Platt scaling of the pooled score on the validation split, every source weighing the same (calibration
+error {error:.3f} there, where it was fitted). It holds for equally many reals and fakes of such sources, and no
+further. Verdicts: "likely generated" at {fake_above:.2f} and above ({alarm} of the validation reals), "likely real" at
+{real_below:.2f} and below ({miss} of the validation fakes), "inconclusive" in between.
+
+## Test
+
+AUC and AP with 95 % bootstrap intervals over images; fake is the positive class. A source of fakes is measured against
+all reals of its table, a source of reals against all fakes. Chance is an AUC of 0.5; that of AP is the share of fakes.
+
+Sources it was trained on, test split:
+
+{seen}
+
+Sources held out of training, choice and calibration, all their pictures:
+
+{unseen}
+
+## Under corruption
+
+The built pictures once more through what happens to pictures on the web:
+
+{corrupted}
+
+## Licence
+
+The weights are offered for **research use**, as the terms of the images they were trained on ask; telltale's code is
+Apache-2.0.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Mean over seeds with its 95 % interval (Student's t)."""
+
+    mean: float
+    half: float
+
+    def __str__(self) -> str:
+        """As tables show it."""
+        return f"{self.mean:.2f} \u00b1 {self.half:.2f}"
+
+
+# Student's t, 97.5 %, for 1 to 9 degrees of freedom.
+_T = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26)
+
+
+def spread(values: list[float]) -> Spread:
+    n = len(values)
+    middle = mean(values)
+    if n < 2:
+        return Spread(middle, float("nan"))
+    deviation = (sum((value - middle) ** 2 for value in values) / (n - 1)) ** 0.5
+    return Spread(middle, _T[n - 2] * deviation / n**0.5)
+
+
+STATES = ("raw", "same codec", "same codec and size", "built")
+
+
+def ablation(rows: list[dict[str, str]]) -> str:
+    """Two tables: AUC on the trained pair by preparation of training and test, and on other sources."""
+    models = list(dict.fromkeys(row["model"] for row in rows))
+    pairs = list(dict.fromkeys(row["tested_on"] for row in rows))
+    trained = rows[0]["trained_on"]
+
+    def found(column: str, **wanted: str) -> Spread:
+        values = [float(row[column]) for row in rows if all(row[key] == value for key, value in wanted.items())]
+        return spread(values)
+
+    parts = []
+    for model in models:
+        lines = [
+            f"**{model}**",
+            "",
+            "| trained on | "
+            + " | ".join(f"tested {state}" for state in STATES)
+            + " | other sources, built | verdicts turned by a swap |",
+            "|---|" + "---|" * (len(STATES) + 2),
+        ]
+        for train in STATES:
+            same = {"model": model, "preparation_train": train}
+            cells = [str(found("auc", **same, preparation_test=test, tested_on=trained)) for test in STATES]
+            others = [
+                float(row["auc"])
+                for row in rows
+                if row["model"] == model
+                and row["preparation_train"] == train
+                and row["preparation_test"] == "built"
+                and row["tested_on"] in pairs[1:]
+            ]
+            flips = found("flip_share", **same, preparation_test=train, tested_on=trained)
+            lines.append(
+                f"| {train} | {' | '.join(cells)} | {mean(others):.2f} (worst {min(others):.2f}) "
+                f"| {percent(flips.mean)} \u00b1 {100 * flips.half:.0f} |"
+            )
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
+
+
+def documents() -> Iterator[tuple[Path, str]]:
+    """Every file and what it should hold, for the results that are there."""
+    readme = ROOT / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    if (RESULTS / "shipped_detector.json").exists():
+        found = json.loads((RESULTS / "shipped_detector.json").read_text(encoding="utf-8"))
+        text = between(text, "card", warning(found))
+        yield CARD, card(found)
+    if (RESULTS / "demo.txt").exists():
+        shown = (RESULTS / "demo.txt").read_text(encoding="utf-8")
+        text = between(text, "demo", f"```\n{shown.rstrip()}\n```")
+    yield readme, text
+    page = ROOT / "docs" / "format-ablation.md"
+    if (RESULTS / "format_ablation.csv").exists() and page.exists():
+        with (RESULTS / "format_ablation.csv").open(newline="", encoding="utf-8") as stream:
+            yield page, between(page.read_text(encoding="utf-8"), "tables", ablation(list(csv.DictReader(stream))))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a file would change")
+    check: bool = parser.parse_args().check
+    stale = [
+        (path, text) for path, text in documents() if not path.exists() or path.read_text(encoding="utf-8") != text
+    ]
+    for path, text in stale:
+        print(f"{'stale' if check else 'written'}: {path.relative_to(ROOT)}")
+        if not check:
+            path.write_text(text, encoding="utf-8")
+    sys.exit(1 if check and stale else 0)
+
+
+if __name__ == "__main__":
+    main()
