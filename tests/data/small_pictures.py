@@ -11,9 +11,13 @@ from telltale.image import Pixels
 
 
 def picture(seed: int, height: int = 72, width: int = 64) -> Pixels:
-    """Smooth random colour, so that neither codecs nor hashes meet pure noise."""
-    coarse = np.random.default_rng(seed).integers(0, 256, (9, 8, 3), dtype=np.uint8)
-    return np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC))
+    """Random colour with less and less at finer scales, as photographs have it."""
+    draw = np.random.default_rng(seed)
+    total = np.full((height, width, 3), 128.0)
+    for cells, strength in ((4, 60), (8, 40), (16, 25), (32, 15)):
+        coarse = Image.fromarray(draw.integers(0, 256, (cells, cells, 3), dtype=np.uint8))
+        total += (np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC)) / 127.5 - 1) * strength
+    return np.asarray(np.clip(total, 0, 255).astype(np.uint8))
 
 
 def encoded(pixels: Pixels, kind: str = "JPEG", **options: Any) -> bytes:

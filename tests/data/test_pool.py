@@ -26,8 +26,8 @@ def dying() -> Callable[[int], None]:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_results_come_in_order(workers: int) -> None:
-    assert list(in_processes(partial(adder, 100), range(70), workers)) == list(range(100, 170))
+def test_every_task_is_done_once(workers: int) -> None:
+    assert sorted(in_processes(partial(adder, 100), range(70), workers)) == list(range(100, 170))
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -197,4 +197,4 @@ def _pair(originals: Sequence[Original], pair: tuple[int, int, int | None], kind
 
 
 def _label(sample: Sample) -> str:
-    return {True: "fake", False: "real", None: ""}[sample.is_fake]
+    return {True: "fake", False: "real", None: "no label"}[sample.is_fake]

@@ -94,11 +94,8 @@ def build(
     """
     require("pyarrow", "evaluate")
     _check(samples, settings, tools)
-    journal = Journal(out, settings)
-    try:
+    with Journal(out, settings) as journal:
         made, kept = _make(samples, out, settings, tools, workers, journal, visit)
-    finally:
-        journal.close()
     originals = [_original(samples[one.number], one, journal.rows) for one in made if "" in one.rows]
     assembly = assemble(originals, settings, shares=shares, bits=bits, move=move)
     failures = [failure_row(samples[one.number], name, why) for one in made for name, why in one.failures.items()]

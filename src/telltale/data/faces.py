@@ -22,7 +22,7 @@ LEAST_SCORE = 0.7
 def face_finder(file: Path) -> Callable[[Pixels], Box | None]:
     """A function from pixels to the box (x, y, width, height) of the largest face, in pixels; None without a face.
 
-    Deterministic. Sets OpenCV's number of threads in this process to 1.
+    Deterministic. Sets OpenCV to one thread and to errors only in this process.
 
     Args:
         file: YuNet's ONNX file.
@@ -33,6 +33,8 @@ def face_finder(file: Path) -> Callable[[Pixels], Box | None]:
     """
     cv2 = require("cv2", "faces")
     cv2.setNumThreads(1)
+    # OpenCV 5 warns at every start that its new engine has no targets to choose from.
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
     try:
         network = cv2.FaceDetectorYN.create(str(file), "", (LONGEST, LONGEST), score_threshold=LEAST_SCORE)
         # A file of another network loads, and fails when it is used.

@@ -46,6 +46,8 @@ COLUMNS = {**_SAMPLE, "key": "string", **FACTS}
 class Journal:
     """Facts of the files built so far, on disk line by line, so that a killed build loses nothing.
 
+    Use it as a context manager while files are built.
+
     Args:
         out: the data set's folder, made where it is not there.
         settings: must be those of whatever the folder holds.
@@ -72,7 +74,11 @@ class Journal:
         self._stream.write(json.dumps([key, row]) + "\n")
         self._stream.flush()
 
-    def close(self) -> None:
+    def __enter__(self) -> "Journal":
+        """Itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """Stop writing; the journal stays until the index holds what it knows."""
         self._stream.close()
 

@@ -2,9 +2,8 @@
 
 import os
 import signal
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from multiprocessing import connection, get_context, parent_process
@@ -17,7 +16,7 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 # Tasks that travel to a process together: fewer trips, and still many turns for every worker.
-CHUNK = 8
+CHUNK = 4
 # The function of a worker process, set once when it starts.
 _work: list[Callable[[Any], Any]] = []
 
@@ -25,7 +24,7 @@ _work: list[Callable[[Any], Any]] = []
 def in_processes(
     start: Callable[[], Callable[[Task], Result]], tasks: Iterable[Task], workers: int
 ) -> Iterator[Result]:
-    """Do tasks in `workers` processes and yield what they return, in order; in this process where it is one.
+    """Do tasks in `workers` processes and yield what they return, in any order; in this process where it is one.
 
     Args:
         start: makes the function that does a task; called once in each process. Must be picklable.
@@ -41,7 +40,7 @@ def in_processes(
     # Fresh processes instead of copies of this one: a copy of a process with threads may hang.
     pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin, initargs=(start,))
     try:
-        yield from _in_order(pool, _chunks(iter(tasks)), ahead=4 * workers)
+        yield from _as_done(pool, _chunks(iter(tasks)), ahead=4 * workers)
     except BrokenProcessPool as error:
         raise InvalidConfig(
             expected=f"{workers} worker processes that stay alive",
@@ -52,13 +51,14 @@ def in_processes(
         pool.shutdown(cancel_futures=True)
 
 
-def _in_order(pool: ProcessPoolExecutor, chunks: Iterator[list[Any]], ahead: int) -> Iterator[Any]:
-    """Keep `ahead` chunks under way."""
-    queue: deque[Future[list[Any]]] = deque(pool.submit(_do, chunk) for chunk in islice(chunks, ahead))
-    while queue:
-        done = queue.popleft().result()
-        queue.extend(pool.submit(_do, chunk) for chunk in islice(chunks, 1))
-        yield from done
+def _as_done(pool: ProcessPoolExecutor, chunks: Iterator[list[Any]], ahead: int) -> Iterator[Any]:
+    """Keep `ahead` chunks under way, and hand on each as soon as it is done: what a kill loses is little."""
+    under_way = {pool.submit(_do, chunk) for chunk in islice(chunks, ahead)}
+    while under_way:
+        done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+        under_way |= {pool.submit(_do, chunk) for chunk in islice(chunks, len(done))}
+        for future in done:
+            yield from future.result()
 
 
 def _chunks(tasks: Iterator[Any]) -> Iterator[list[Any]]:
