@@ -7,6 +7,7 @@ import warnings
 import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
 from io import BytesIO
 from itertools import product
 from pathlib import Path
@@ -738,11 +739,16 @@ def test_prepare_twice_is_prepare_once(preparation: Preparation, height: int, wi
         assert once is pixels
     elif preparation.fit == "shorter":
         assert min(once.shape[:2]) == preparation.side
-        longer = max(height, width) * preparation.side / min(height, width)
-        assert abs(max(once.shape[:2]) - longer) <= 0.5
-        assert (once.shape[0] - once.shape[1]) * (height - width) >= 0
     else:
         assert once.shape[:2] == (preparation.side, preparation.side)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 300), st.integers(1, 300), sides)
+def test_the_aspect_is_kept_to_half_a_pixel(height: int, width: int, side: int) -> None:
+    found = prepare(np.zeros((height, width, 3), np.uint8), Preparation(side=side)).shape
+    for length, scaled in zip((height, width), found[:2], strict=True):
+        assert abs(scaled - Fraction(length * side, min(height, width))) <= Fraction(1, 2)
 
 
 def test_scaling_is_pillows_antialiased_filter() -> None:

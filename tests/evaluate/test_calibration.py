@@ -163,6 +163,14 @@ def test_separated_classes_leave_nothing_inconclusive() -> None:
     assert (thresholds.false_alarm_rate, thresholds.miss_rate) == (0, 0)
 
 
+def test_a_fake_exactly_where_the_verdicts_meet_is_not_missed() -> None:
+    is_fake = np.arange(8) >= 4
+    thresholds = choose(is_fake, np.array([0.25] * 4 + [0.5, 0.75, 0.75, 0.75]), 0.0, 0.25)
+    assert thresholds.real_below == thresholds.fake_above == 0.5
+    assert thresholds(0.5) == "likely generated"
+    assert thresholds.miss_rate == 0
+
+
 def test_rates_that_cannot_be_kept_or_make_no_sense_are_refused() -> None:
     is_fake = np.arange(20) >= 10
     with pytest.raises(InvalidConfig, match="cannot be kept"):

@@ -64,12 +64,16 @@ def test_average_precision_counts_thresholds(data: tuple[Labels, Scores]) -> Non
     assert average_precision_real(is_fake, scores) == pytest.approx(ap_by_hand(~is_fake, -scores))
 
 
-def test_metrics_are_scikit_learns_with_fake_as_positive() -> None:
-    draw = np.random.default_rng(0)
-    is_fake = draw.random(300) < 0.3
-    scores = np.clip(draw.normal(0.45 + 0.1 * is_fake, 0.2), 0, 1)
-    assert auc(is_fake, scores) == pytest.approx(reference.roc_auc_score(is_fake.astype(int), scores))
-    assert average_precision(is_fake, scores) == pytest.approx(reference.average_precision_score(is_fake, scores))
+@pytest.mark.parametrize("digits", [1, 2, 15])
+def test_metrics_are_scikit_learns_with_fake_as_positive(digits: int) -> None:
+    draw = np.random.default_rng(digits)
+    is_fake = draw.random(3000) < 0.3
+    scores = np.clip(draw.normal(0.45 + 0.1 * is_fake, 0.2), 0, 1).round(digits)
+    assert auc(is_fake, scores) == pytest.approx(reference.roc_auc_score(is_fake, scores), abs=1e-12)
+    ap = reference.average_precision_score(is_fake, scores)
+    assert average_precision(is_fake, scores) == pytest.approx(ap, abs=1e-12)
+    ap = reference.average_precision_score(~is_fake, -scores)
+    assert average_precision_real(is_fake, scores) == pytest.approx(ap, abs=1e-12)
     assert auc(is_fake, scores) > 0.5
     assert auc(is_fake, scores) == pytest.approx(1 - auc(~is_fake, scores))
 
@@ -105,6 +109,13 @@ def test_one_class_only_is_refused_by_name(metric: object, only: bool, missing: 
         metric(np.full(7, only), np.linspace(0, 1, 7))
 
 
+@pytest.mark.parametrize("metric", [auc, average_precision, average_precision_real])
+def test_scores_that_are_no_numbers_are_refused(metric: object) -> None:
+    assert callable(metric)
+    with pytest.raises(InvalidDataset, match="finite scores"):
+        metric(np.array([True, False]), np.array([0.5, np.nan]))
+
+
 def test_nothing_to_measure_is_refused() -> None:
     nothing, no_scores = np.zeros(0, np.bool_), np.zeros(0)
     with pytest.raises(InvalidDataset):
@@ -131,13 +142,14 @@ def test_bootstrap_repeats_itself_and_keeps_the_class_counts() -> None:
     assert (fakes.low, fakes.value, fakes.high) == (30, 30, 30)
 
 
-def test_bootstrap_interval_of_a_mean_is_the_textbooks() -> None:
+@pytest.mark.parametrize("side", [True, False])
+def test_bootstrap_interval_of_a_mean_is_the_textbooks(side: bool) -> None:
     is_fake, scores = sample(1200)
-    found = bootstrap(lambda labels, values: float(values[labels].mean()), is_fake, scores)
-    half = 1.96 * scores[is_fake].std() / sqrt(is_fake.sum())
+    found = bootstrap(lambda labels, values: float(values[labels == side].mean()), is_fake, scores)
+    half = 1.96 * scores[is_fake == side].std() / sqrt((is_fake == side).sum())
     assert found.high - found.value == pytest.approx(half, rel=0.15)
     assert found.value - found.low == pytest.approx(half, rel=0.15)
-    wider = bootstrap(lambda labels, values: float(values[labels].mean()), is_fake, scores, level=0.99)
+    wider = bootstrap(lambda labels, values: float(values[labels == side].mean()), is_fake, scores, level=0.99)
     assert wider.low < found.low < found.high < wider.high
 
 

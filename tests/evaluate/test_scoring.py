@@ -117,6 +117,41 @@ def test_stopping_early_leaves_no_thread_behind(samples: list[Sample]) -> None:
     assert threading.active_count() == before
 
 
+def test_stopping_early_scores_nothing_that_still_waits(tmp_path: Path) -> None:
+    release, begun = threading.Event(), []
+
+    def held(images: UInt8[np.ndarray, "n height width 3"]) -> Float32[np.ndarray, "n rows columns"]:
+        begun.append(images.max())
+        if images.max() > 0:
+            release.wait(60)
+        return brightness(images)
+
+    samples = [Sample(path=paint(tmp_path / f"{level}.png", level)) for level in range(8)]
+    records = score_files(replace(DETECTOR, predict=held), samples, workers=2)
+    next(records)
+    threading.Timer(0.5, release.set).start()
+    records.close()  # type: ignore[attr-defined]
+    # The first picture, and the two that were being scored when the caller stopped.
+    assert len(begun) <= 3
+
+
+def test_several_pictures_are_scored_at_once_each_by_one_thread(tmp_path: Path) -> None:
+    meeting, threads = threading.Barrier(3, timeout=60), {}
+
+    def met(images: UInt8[np.ndarray, "n height width 3"]) -> Float32[np.ndarray, "n rows columns"]:
+        level = int(images.max())
+        if level not in threads:
+            threads[level] = threading.current_thread().name
+            meeting.wait()
+        assert threads[level] == threading.current_thread().name
+        return brightness(images)
+
+    samples = [Sample(path=paint(tmp_path / f"{level}.png", level, side=60)) for level in (1, 2, 3)]
+    detector = Detector(spec=SPEC, predict=met, threads=3, tile=16)
+    assert all(isinstance(record, Score) for record in score_files(detector, samples, workers=3))
+    assert len(set(threads.values())) == 3
+
+
 def test_an_error_in_the_list_itself_comes_through(samples: list[Sample]) -> None:
     def failing() -> Iterator[Sample]:
         yield from samples[:3]
