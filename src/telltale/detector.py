@@ -1,15 +1,16 @@
 """A detector is a spec and a function from pixels to one log-odds per patch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from math import ceil, sqrt
 from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from telltale.errors import InvalidDetector, UnsuitableImage
-from telltale.geometry import PatchGrid, Tile, tiles
+from telltale.errors import InvalidConfig, InvalidDetector, UnsuitableImage
+from telltale.geometry import PatchGrid, Tile, tile_side, tiles
 from telltale.image import Pixels, prepare
 from telltale.pooling import pool
 from telltale.spec import DetectorSpec, Verdict
@@ -17,6 +18,10 @@ from telltale.spec import DetectorSpec, Verdict
 # Log-odds that each patch is FAKE; scaling and channel order are inside the function.
 Predict: TypeAlias = Callable[[UInt8[np.ndarray, "n height width 3"]], Float32[np.ndarray, "n rows columns"]]
 PatchLogits: TypeAlias = Float32[np.ndarray, "rows columns"]
+
+# Pixels in tiles that are predicted at the same time, so that memory stays bounded on a machine of many cores: about
+# 450 bytes a pixel for Xception's early blocks.
+AT_ONCE = 2_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,15 +57,29 @@ class Detector:
         spec: what the detector is.
         predict: uint8 images to patch log-odds; must be safe to call from several threads.
         sha256: hash of the weights file, so that every score can be traced; empty for a plain function.
-        threads: tiles predicted at the same time.
-        tile: side of the tiles in pixels. Results do not depend on it; memory and speed do.
+        threads: tiles predicted at the same time, 1 or more; fewer where tiles are so large that memory would suffer.
+        tile: side of the tiles in pixels, 1 or more; None chooses by receptive field, image and threads. Results do not
+            depend on it beyond float32 rounding; memory and speed do.
     """
 
     spec: DetectorSpec
     predict: Predict
     sha256: str = ""
     threads: int = 1
-    tile: int = 384
+    tile: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that mean nothing.
+
+        Raises:
+            InvalidConfig: threads or tile below 1.
+        """
+        if self.threads < 1 or (self.tile is not None and self.tile < 1):
+            raise InvalidConfig(
+                expected="1 thread or more, and tiles of 1 pixel or more",
+                found=f"threads {self.threads}, tile {self.tile}",
+                do="Correct the numbers.",
+            )
 
     def __call__(self, image: Pixels) -> Prediction:
         """Prepare, predict in tiles, pool, calibrate.
@@ -96,14 +115,9 @@ class Detector:
             part = self._checked(np.ascontiguousarray(prepared[tile.pixels]))
             whole[tile.patches] = part[tile.inner]
 
-        pieces = tiles(self.spec.grid, height, width, self.tile)
-        if self.threads == 1:
-            for piece in pieces:
-                fill(piece)
-        else:
-            with ThreadPoolExecutor(self.threads) as pool_of_threads:
-                for _ in pool_of_threads.map(fill, pieces):
-                    pass
+        side = self.tile or _side(self.spec.grid, height, width, self.threads)
+        pieces = list(tiles(self.spec.grid, height, width, side))
+        _each(fill, pieces, min(self.threads, len(pieces), max(1, AT_ONCE // side**2)))
         return whole
 
     def _whole(self, prepared: Pixels) -> PatchLogits:
@@ -128,6 +142,23 @@ class Detector:
                 do="The weights are damaged: export the detector again.",
             )
         return found
+
+
+def _side(grid: PatchGrid, height: int, width: int, threads: int) -> int:
+    """Side of the tiles in pixels: smaller than usual where that keeps every thread busy and little is read twice."""
+    share = ceil(sqrt(height * width / threads)) if threads > 1 else max(height, width)
+    return min(tile_side(grid), grid.size + max(share, 2 * grid.size))
+
+
+def _each(fill: Callable[[Tile], None], pieces: Sequence[Tile], threads: int) -> None:
+    if threads == 1:
+        for piece in pieces:
+            fill(piece)
+        return
+    with ThreadPoolExecutor(threads) as pool_of_threads:
+        # Where one tile fails, `map` cancels those that have not begun.
+        for _ in pool_of_threads.map(fill, pieces):
+            pass
 
 
 def _counts(grid: PatchGrid, height: int, width: int) -> tuple[int, int]:

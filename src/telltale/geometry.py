@@ -70,12 +70,22 @@ class _Span:
     inner: slice
 
 
-def tiles(grid: PatchGrid, height: int, width: int, side: int = 384) -> Iterator[Tile]:
-    """Cut an image of `height` x `width` pixels into pieces of about `side` pixels that together equal the whole.
+def tile_side(grid: PatchGrid) -> int:
+    """Side in pixels of the tiles that cost least: 384, or three receptive fields where those are larger.
 
-    Exact because every piece starts at a multiple of the stride, carries enough spare patches on its leading side that
-    no kept patch reads padding the whole image does not have there, reaches the end of its last window, and lies flush
-    with the image wherever the image ends.
+    Smaller tiles compute their overlap twice, larger ones outgrow the processor's cache and take memory by their area.
+    `docs/runtime.md` has the measurements.
+    """
+    return max(384, 3 * grid.size)
+
+
+def tiles(grid: PatchGrid, height: int, width: int, side: int) -> Iterator[Tile]:
+    """Cut an image of `height` x `width` pixels into pieces that together give the predictions of the whole.
+
+    A piece has at most `side` pixels a side; where that holds no single patch, it has the pixels of one. Pieces are of
+    about equal size. Exact because every piece starts at a multiple of the stride, carries enough spare patches on its
+    leading side that no patch kept reads padding the whole image does not have there, and ends where its last window
+    ends, or with the image.
 
     Raises:
         InvalidConfig: `side` is not positive.
@@ -95,11 +105,20 @@ def tiles(grid: PatchGrid, height: int, width: int, side: int = 384) -> Iterator
 def _spans(grid: PatchGrid, length: int, side: int) -> Iterator[_Span]:
     """The pieces along one axis."""
     total = grid.count(length)
-    spare = ceil(-grid.start / grid.stride) if grid.start < 0 else 0
-    step = max(1, (side - grid.size) // grid.stride + 1)
-    for first in range(0, total, step):
-        last = min(first + step, total)
+    spare = max(0, ceil(-grid.start / grid.stride))
+    for first, last in _shares(total, total if length <= side else _most(grid, side, spare)):
         lead = min(first, spare)
-        begin = (first - lead) * grid.stride
-        end = length if last == total else min(length, grid.window(last - 1).stop)
-        yield _Span(slice(begin, end), slice(first, last), slice(lead, lead + last - first))
+        pixels = slice((first - lead) * grid.stride, grid.window(last - 1, length).stop)
+        yield _Span(pixels, slice(first, last), slice(lead, lead + last - first))
+
+
+def _most(grid: PatchGrid, side: int, spare: int) -> int:
+    """How many patches a piece of `side` pixels keeps where it touches no border of the image; at least one."""
+    return max(1, (side - grid.start - grid.size) // grid.stride - spare + 1)
+
+
+def _shares(total: int, most: int) -> Iterator[tuple[int, int]]:
+    """0 to `total` in as few runs of at most `most` as will do, equally long but for one patch."""
+    runs = ceil(total / most) if total else 0
+    for number in range(runs):
+        yield number * total // runs, (number + 1) * total // runs
