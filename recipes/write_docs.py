@@ -110,6 +110,7 @@ def card(found: dict[str, Any]) -> str:
         chosen=found["chosen"],
         warning=warning(found),
         seen="\n".join(source_table(found["rows"], "trained on")),
+        familiar="\n".join(source_table(found["rows"], "unseen generator, familiar reals")),
         unseen="\n".join(source_table(found["rows"], "held out")),
         corrupted="\n".join(corruption_table(found["summary"])),
         fake_above=thresholds["fake_above"],
@@ -149,8 +150,7 @@ size before it is scored.
 
 ## Data
 
-Reals: {trained_real}. Fakes: {trained_fake}; the last two are re-syntheses of some of the reals (a latent-diffusion
-autoencoder, a GAN upsampler). All went through one code path, `telltale build --preset web --side 224`: face crop,
+Reals: {trained_real}. Fakes: {trained_fake}; the last is a re-synthesis of some of the reals by a GAN upsampler. All went through one code path, `telltale build --preset web --side 224`: face crop,
 224 px, JPEG of quality 70 to 95 drawn alike for both labels. Never used before the test: {held_out}. The images were
 offered for research use; they are not part of telltale. Data-set fingerprints: {fingerprints}.
 
@@ -179,6 +179,10 @@ all reals of its table, a source of reals against all fakes. Chance is an AUC of
 Sources it was trained on, test split:
 
 {seen}
+
+A generator it has never seen, `taef2`, that made some of the same reals anew through a latent-diffusion autoencoder:
+
+{familiar}
 
 Sources held out of training, choice and calibration, all their pictures:
 
