@@ -123,6 +123,17 @@ def jpeg_quality(tables: Mapping[int, Sequence[int]]) -> int | None:
     return 1 + int(gaps.argmin())
 
 
+def luminance_steps(data: bytes) -> tuple[int, ...] | None:
+    """The 64 quantisation steps of a JPEG's brightness, in raster order; None for another format.
+
+    Raises:
+        OSError: not a picture.
+    """
+    with Image.open(BytesIO(data)) as image:
+        tables = image.quantization if isinstance(image, JpegImagePlugin.JpegImageFile) else {}
+        return tuple(tables[0]) if 0 in tables else None
+
+
 @lru_cache(maxsize=1)
 def _standard_tables() -> Float[np.ndarray, "2 100 64"]:
     """Logarithm of libjpeg's luminance and chroma tables at each quality, as the library itself writes them."""
