@@ -10,6 +10,7 @@ from multiprocessing import connection, get_context, parent_process
 from threading import Thread
 from typing import Any, TypeVar
 
+from telltale.data.memory import keep_freed_memory
 from telltale.errors import InvalidConfig
 
 Task = TypeVar("Task")
@@ -70,6 +71,7 @@ def _begin(start: Callable[[], Callable[[Any], Any]]) -> None:
     """Ctrl-C is for the first process to handle; when that one is gone, this one goes too."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
+    keep_freed_memory()
     _work.append(start())
 
 

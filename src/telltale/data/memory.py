@@ -1,0 +1,26 @@
+"""What the C library does with memory that is given back."""
+
+import ctypes
+
+# glibc's names and numbers, from malloc.h.
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
+_LARGEST_BLOCK = 32 * 2**20
+_KEPT = 256 * 2**20
+
+
+def keep_freed_memory() -> bool:
+    """Tell glibc to keep freed blocks of up to 32 MB, 256 MB in all, instead of handing them back to the system.
+
+    Decoding picture after picture takes and frees the same few megabytes each time; without this each of their pages is
+    faulted in and zeroed again, a quarter of a build's time. Holds for the whole process, until it ends.
+
+    Returns:
+        Whether the C library took the settings; False where it is not glibc.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, TypeError, AttributeError):
+        return False
+    settings = ((_MMAP_THRESHOLD, _LARGEST_BLOCK), (_TRIM_THRESHOLD, _KEPT), (_TOP_PAD, _LARGEST_BLOCK))
+    taken = [mallopt(parameter, value) == 1 for parameter, value in settings]
+    return all(taken)
