@@ -16,7 +16,7 @@ reads nothing but the files' headers. Each is tested on all four states of the h
 sources. The swap test asks how many verdicts turn when a real is re-saved the way the fakes came, and a fake the way
 the reals came: a detector of fakes would not care.
 
-Every (model, preparation, seed) is one cell file, and a rerun computes only what is missing.
+Every (model, preparation, seed) is one file in results/format_ablation/, and a rerun computes only what is missing.
 Cost: about 90 seconds a cell on one core of a 2021 server CPU, 40 cells of networks; the probe takes seconds.
 Expected: results/format_ablation.csv, and its summary in docs/format-ablation.md; last run as results/*.json says.
 """
@@ -166,6 +166,7 @@ class Bench:
 
     pictures: dict[str, list[Picture]]
     work: Path
+    cells: Path
     quick: bool
 
     def of(self, pair: tuple[str, str, str], split: str) -> list[Picture]:
@@ -263,7 +264,7 @@ def cells(bench: Bench, models: tuple[str, ...], seeds: int) -> Iterator[list[di
     for seed in range(seeds):
         for model in models:
             for preparation in PREPARATIONS:
-                path = bench.work / "cells" / f"{model}-{preparation}-{seed}.json".replace(" ", "_")
+                path = bench.cells / f"{model}-{preparation}-{seed}.json".replace(" ", "_")
                 if not path.exists():
                     begin = time.perf_counter()
                     rows = cell(bench, model, preparation, seed)
@@ -310,15 +311,14 @@ def main() -> None:
     begin = time.perf_counter()
     pictures = pictures_of(chosen.data, quick=chosen.quick)
     work = chosen.work / "quick" if chosen.quick else chosen.work
-    bench = Bench(pictures=pictures, work=work, quick=chosen.quick)
+    results = work if chosen.quick else ROOT / "results"
+    bench = Bench(pictures=pictures, work=work, cells=results / "format_ablation", quick=chosen.quick)
     models = (PROBE, *NETWORKS[:1]) if chosen.quick else (PROBE, *NETWORKS)
     seeds = 1 if chosen.quick else SEEDS
     if chosen.model:
         list(cells(bench, (chosen.model,), seeds))
         return
     rows = [row for found in cells(bench, models, seeds) for row in found]
-    results = work if chosen.quick else ROOT / "results"
-    results.mkdir(parents=True, exist_ok=True)
     with (results / "format_ablation.csv").open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, fieldnames=COLUMNS, lineterminator="\n")
         writer.writeheader()
@@ -331,7 +331,7 @@ def main() -> None:
         "date": time.strftime("%Y-%m-%d"),
         "seconds_of_this_call": round(time.perf_counter() - begin),
         "seconds_of_all_cells": round(
-            sum(json.loads(path.read_text())["seconds"] for path in work.glob("cells/*.json"))
+            sum(json.loads(path.read_text())["seconds"] for path in bench.cells.glob("*.json"))
         ),
         "seeds": seeds,
     }
