@@ -152,8 +152,9 @@ size before it is scored.
 
 Reals: {trained_real}. Fakes: {trained_fake}; the last is a
 re-synthesis of some of the reals by a GAN upsampler. All went through one code path, `telltale build --preset web
---side 224`: face crop, 224 px, JPEG of quality 70 to 95 drawn alike for both labels. Never used before the test: {held_out}. The images were
-offered for research use; they are not part of telltale. Data-set fingerprints: {fingerprints}.
+--side 224`: face crop, 224 px, JPEG of quality 70 to 95 drawn alike for both labels.
+Never used before the test: {held_out}. The images were offered for research
+use; they are not part of telltale. Data-set fingerprints: {fingerprints}.
 
 ## How it was made
 
