@@ -133,7 +133,7 @@ def legend(height: int) -> Pixels:
     """A vertical bar of the fixed scale: 1 fake (red) at the top, 0 real (blue) at the bottom."""
     board = Image.new("RGB", (_LEGEND_WIDTH, height), "white")
     draw, font = ImageDraw.Draw(board), ImageFont.load_default(11)
-    margin = min(16, height // 4)
+    margin = min(24, height // 4)
     ramp = np.linspace(1, 0, max(1, height - 2 * margin), dtype=np.float32)[:, None].repeat(14, axis=1)
     board.paste(Image.fromarray(colour(ramp)), (8, margin))
     if height >= 96:
