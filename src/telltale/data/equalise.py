@@ -139,11 +139,15 @@ def _window(shape: tuple[int, int], size: tuple[int, int], middle: tuple[float, 
 
 
 def _offset(length: int, part: int, centre: float, key: str, axis: str) -> int:
-    """Within half a block of the place asked for, inside the picture, and not at a multiple of the block."""
+    """One of the eight offsets about the place asked for, inside the picture, but the multiple of the block.
+
+    Also at the picture's edge all seven others are there to draw from: where a source has its faces must not show in
+    where the block grid lies.
+    """
     room = length - part
-    nearest = min(max(round(centre - part / 2), 0), room)
-    reach = range(max(nearest - BLOCK // 2, 0), min(nearest + BLOCK // 2, room) + 1)
-    offsets = [offset for offset in reach if offset % BLOCK]
+    first = round(centre - part / 2) - BLOCK // 2
+    first = max(min(first, room - BLOCK + 1), 0)
+    offsets = [offset for offset in range(first, min(first + BLOCK, room + 1)) if offset % BLOCK]
     return offsets[_draw(key, axis, len(offsets))]
 
 
