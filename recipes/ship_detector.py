@@ -6,7 +6,7 @@
 Steps, each skipped when its files are there already, so that an interrupted run goes on:
 
 1. build    every source through one code path: face crop, 224 px, JPEG of quality 70-95 drawn alike for both labels;
-            re-synthesised twins of the training reals (taef2, srgan_x4)
+            re-synthesised twins of some training reals (srgan_x4), and of test reals by a generator kept away (taef2)
 2. train    each candidate depth on the train split of the training sources
 3. choose   by mean AUC over the sources of fakes of the validation split, and nothing else
 4. calibrate  Platt scaling and thresholds on the validation split
@@ -37,7 +37,7 @@ from telltale.data.build import build
 from telltale.data.corruptions import corrupt
 from telltale.data.making import Tools
 from telltale.data.samples import Sample, scan
-from telltale.data.settings import preset
+from telltale.data.settings import BuildSettings, preset
 from telltale.detector import Detector
 from telltale.evaluate.calibration import choose_thresholds, fit_platt
 from telltale.evaluate.metrics import auc, expected_calibration_error
@@ -60,9 +60,10 @@ UNSEEN_GENERATOR = "taef2"
 # Never seen by training, choice or calibration. vs_npr is StyleGAN2 finetuned against somebody else's detector.
 HELD_OUT = ("aaf", "unsplash600", "generatedphotos", "stylegan2_vs_npr")
 CANDIDATES = ("xception_block2", "resnet18_layer1")
-RESYNTHESES = ("taef2", "srgan_x4")
+RESYNTHESIS = "srgan_x4"
+GENERATOR_FILES = {"taef2": ("taef2_encoder", "taef2_decoder"), "srgan_x4": ("fast_srgan_x4",)}
 # A twin costs up to a second of a CPU core, so only every so many reals get theirs.
-TWIN_EVERY = 6
+TWIN_EVERY, TWIN_EVERY_TESTED = 6, 4
 SIDE = 224
 FALSE_ALARM_RATE = MISS_RATE = 0.05
 # (name, corruption, strength): the built picture once more through what happens to pictures on the web.
@@ -97,6 +98,11 @@ class Places:
         return self.work / "twins"
 
     @property
+    def unseen(self) -> Path:
+        """The same by the generator that training never sees; of test reals only."""
+        return self.work / "unseen"
+
+    @property
     def held_out(self) -> Path:
         """Sources that no step before the test reads."""
         return self.work / "held_out"
@@ -129,7 +135,7 @@ def config(places: Places, architecture: str) -> TrainConfig:
         side=SIDE,
         crop=96,
         steps_per_epoch=20 if places.quick else 250,
-        epochs=1 if places.quick else 8,
+        epochs=1 if places.quick else 6,
         patience=4,
         choose_by="auc",
         seed=0,
@@ -282,20 +288,18 @@ def build_pictures(places: Places) -> dict[str, str]:
     everything = scan([places.data / "manifest.csv"])
     if places.quick:
         everything = everything[::12]
-    folder = places.data / "generators"
-    plain = preset("web", side=SIDE)
-    twinned = preset("web", side=SIDE, resynthesise=RESYNTHESES, weights=weights_of(RESYNTHESES, folder))
-    tools = Tools(resynthesisers={name: partial(on_one_thread, name, folder) for name in RESYNTHESES})
     trained = [sample for sample in everything if sample.source in TRAINED_REAL + TRAINED_FAKE]
-    some = [sample for sample in trained if not sample.is_fake][::TWIN_EVERY]
+    reals = [sample for sample in trained if not sample.is_fake]
+    tested = [sample for sample in reals if sample.split == "test"]
     away = [sample for sample in everything if sample.source in HELD_OUT]
     fingerprints = {}
-    for out, samples, settings in (
-        (places.built, trained, plain),
-        (places.twins, some, twinned),
-        (places.held_out, away, plain),
+    for out, samples, name in (
+        (places.built, trained, None),
+        (places.twins, reals[::TWIN_EVERY], RESYNTHESIS),
+        (places.unseen, tested[::TWIN_EVERY_TESTED], UNSEEN_GENERATOR),
+        (places.held_out, away, None),
     ):
-        report = build(samples, out, settings, tools=tools, workers=2)
+        report = build(samples, out, settings(places, name), tools=tools(places, name), workers=2)
         print(f"{out.name}: {report.real} real, {report.fake} fake, {report.failed} failed", flush=True)
         fingerprints[out.name] = report.fingerprint
     return fingerprints
@@ -308,16 +312,25 @@ def on_one_thread(name: str, folder: Path) -> Resynthesise:
 
 
 def known(places: Places) -> list[Sample]:
-    """The built pictures; of the twins' data set only the fakes, since their reals are in the first one."""
-    twins = [sample for sample in scan([places.twins]) if sample.is_fake]
+    """The built pictures; of the data sets of twins only the fakes, since their reals are in the first one."""
+    twins = [sample for sample in scan([places.twins, places.unseen]) if sample.is_fake]
     return [*scan([places.built]), *twins, *scan([places.held_out])]
 
 
-def weights_of(names: Sequence[str], folder: Path) -> tuple[tuple[str, str], ...]:
-    """(file, sha256) of the generators behind the twins: part of the data set's fingerprint."""
-    files = {"taef2": ("taef2_encoder", "taef2_decoder"), "srgan_x4": ("fast_srgan_x4",)}
-    paths = [folder / f"{file}.safetensors" for name in names for file in files[name]]
-    return tuple((path.name, file_hash(path)) for path in paths)
+def settings(places: Places, resynthesis: str | None) -> BuildSettings:
+    """One preparation for everything; the hashes of a re-synthesis' weights are part of the fingerprint."""
+    if resynthesis is None:
+        return preset("web", side=SIDE)
+    folder = places.data / "generators"
+    paths = [folder / f"{file}.safetensors" for file in GENERATOR_FILES[resynthesis]]
+    weights = tuple((path.name, file_hash(path)) for path in paths)
+    return preset("web", side=SIDE, resynthesise=(resynthesis,), weights=weights)
+
+
+def tools(places: Places, resynthesis: str | None) -> Tools:
+    if resynthesis is None:
+        return Tools()
+    return Tools(resynthesisers={resynthesis: partial(on_one_thread, resynthesis, places.data / "generators")})
 
 
 def validation_report(places: Places, detector: Detector, validation: list[Sample]) -> dict[str, Any]:
