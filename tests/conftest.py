@@ -29,7 +29,7 @@ TINY_SPEC = DetectorSpec(
 
 
 def _write(path: Path, spec: DetectorSpec, *, seed: int = 0) -> Path:
-    """An ONNX detector of one convolution; its numbers come from the seed alone."""
+    """An ONNX detector of one convolution, its mean for a whole-image baseline; its numbers come from the seed alone."""
     onnx = pytest.importorskip("onnx")
     helper, kinds = onnx.helper, onnx.TensorProto
     draw = np.random.default_rng(seed)
@@ -38,7 +38,8 @@ def _write(path: Path, spec: DetectorSpec, *, seed: int = 0) -> Path:
         helper.make_node("Cast", ["images"], ["floats"], to=kinds.FLOAT),
         helper.make_node("Transpose", ["floats"], ["planes"], perm=[0, 3, 1, 2]),
         helper.make_node("Conv", ["planes", "weight", "bias"], ["maps"], kernel_shape=[8, 8], strides=[4, 4]),
-        helper.make_node("Squeeze", ["maps", "channel"], ["patch_logits"]),
+        helper.make_node("GlobalAveragePool", ["maps"], ["mean"]),
+        helper.make_node("Squeeze", ["mean" if spec.grid is None else "maps", "channel"], ["patch_logits"]),
     ]
     graph = helper.make_graph(
         nodes,
