@@ -29,7 +29,7 @@ TINY_SPEC = DetectorSpec(
 
 
 def _write(path: Path, spec: DetectorSpec, *, seed: int = 0) -> Path:
-    """An ONNX detector of one convolution, its mean for a whole-image baseline; its numbers come from the seed alone."""
+    """An ONNX detector: one convolution, and its mean for a whole-image baseline; the numbers come from the seed."""
     onnx = pytest.importorskip("onnx")
     helper, kinds = onnx.helper, onnx.TensorProto
     draw = np.random.default_rng(seed)
