@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from telltale.data.index import ABOUT, COLUMNS, FACTS, JOURNAL, Journal, fingerprint, write_about, write_index
+from telltale.data.index import ABOUT, COLUMNS, FACTS, JOURNAL, Journal, fingerprint, made_by, write_about, write_index
 from telltale.data.settings import BuildSettings
 from telltale.errors import InvalidConfig
 
@@ -30,7 +30,7 @@ def test_a_journal_gives_back_what_it_was_told_even_after_a_kill(tmp_path: Path)
 
 def test_a_finished_data_set_is_known_from_its_index(tmp_path: Path) -> None:
     write_index(tmp_path, [ROW | {"key": "1", "original_quality": None}])
-    write_about(tmp_path, {"settings": SETTINGS.json()})
+    write_about(tmp_path, made_by(SETTINGS))
     with Journal(tmp_path, SETTINGS) as journal:
         assert journal.rows == {"1": FACT | {"original_quality": None}}
 
@@ -47,12 +47,14 @@ def test_half_files_of_a_killed_run_are_swept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", [ABOUT, JOURNAL])
 def test_other_settings_are_refused_by_name(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).write_text(json.dumps({"settings": BuildSettings(seed=1, codec="webp").json()}) + "\n")
-    with pytest.raises(InvalidConfig, match="found another codec, seed"):
+    other = made_by(BuildSettings(seed=1, codec="webp")) | {"pillow_version": "9"}
+    (tmp_path / name).write_text(json.dumps(other) + "\n")
+    with pytest.raises(InvalidConfig, match="found another codec, seed, pillow_version"):
         Journal(tmp_path, SETTINGS)
 
 
 def test_somebody_elses_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / ".hidden").write_text("not worth a word")
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(InvalidConfig, match=r"other files \(thesis\.tex\)"):
         Journal(tmp_path, SETTINGS)

@@ -14,10 +14,8 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from PIL import __version__ as pillow_version
-
 from telltale.data.assembly import Assembly, Original, assemble, failure_row, printable
-from telltale.data.index import Journal, fingerprint, write_about, write_index, write_whole
+from telltale.data.index import Journal, fingerprint, made_by, write_about, write_index, write_whole
 from telltale.data.making import Job, Made, Maker, Row, Tools, blind, built_name
 from telltale.data.pool import in_processes
 from telltale.data.sample import Sample
@@ -202,13 +200,9 @@ def _nothing(out: Path, failures: Sequence[Row]) -> InvalidDataset:
 
 def _about(settings: BuildSettings, assembly: Assembly, report: BuildReport) -> dict[str, Any]:
     """What `dataset.json` says; nothing that differs between two runs of one build."""
-    from telltale import __version__
-
     return {
         "fingerprint": report.fingerprint,
-        "settings": settings.json(),
-        "telltale_version": __version__,
-        "pillow_version": pillow_version,
+        **made_by(settings),
         "images": _counts(assembly.rows),
         "failures": report.failed,
         "duplicates": {"same_bytes": report.same, "look_alike": report.alike, "belong_together": report.torn},

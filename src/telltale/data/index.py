@@ -7,6 +7,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from PIL import __version__ as pillow_version
+
 from telltale.data.formats import FormatFacts
 from telltale.data.making import Row
 from telltale.data.settings import BuildSettings
@@ -53,7 +55,7 @@ class Journal:
         settings: must be those of whatever the folder holds.
 
     Raises:
-        InvalidConfig: the folder holds something else, or a data set of other settings.
+        InvalidConfig: the folder holds something else, or a data set of other settings or versions.
     """
 
     def __init__(self, out: Path, settings: BuildSettings) -> None:
@@ -63,7 +65,7 @@ class Journal:
         out.mkdir(parents=True, exist_ok=True)
         for left in out.glob("images/*/.*"):
             left.unlink()
-        head = json.dumps({"settings": settings.json()})
+        head = json.dumps(made_by(settings))
         lines = (json.dumps([key, row]) for key, row in self.rows.items())
         write_whole(self._path, "".join(line + "\n" for line in (head, *lines)).encode())
         self._stream = self._path.open("a", encoding="utf-8")
@@ -108,6 +110,13 @@ def write_whole(path: Path, data: bytes) -> None:
     temporary.replace(path)
 
 
+def made_by(settings: BuildSettings) -> dict[str, Any]:
+    """What decides a picture's bytes: the settings, and the versions whose code makes them."""
+    from telltale import __version__
+
+    return {"settings": settings.json(), "telltale_version": __version__, "pillow_version": pillow_version}
+
+
 def fingerprint(settings: BuildSettings, rows: Iterable[Row]) -> str:
     """sha256 over the settings and every picture's name, label, source, split, group and content.
 
@@ -122,44 +131,57 @@ def fingerprint(settings: BuildSettings, rows: Iterable[Row]) -> str:
 
 
 def _check_folder(out: Path, settings: BuildSettings) -> None:
-    if not out.exists() or not any(out.iterdir()):
+    """Pictures of two settings or versions in one data set would be a leak of their own."""
+    there = sorted(path.name for path in out.iterdir() if not path.name.startswith(".")) if out.exists() else []
+    if not there:
         return
-    earlier = next((found for name in (JOURNAL, ABOUT) if (found := _settings(out / name)) is not None), None)
+    earlier = next((found for name in (JOURNAL, ABOUT) if (found := _made_by(out / name)) is not None), None)
     if earlier is None:
         raise InvalidConfig(
             expected=f"a new or empty folder, or a data set built before: {out}",
-            found=f"other files ({', '.join(sorted(path.name for path in out.iterdir())[:5])})",
+            found=f"other files ({', '.join(there[:5])})",
             do="Choose another --out.",
         )
-    if earlier != settings.json():
-        changed = [name for name, value in settings.json().items() if earlier.get(name) != value]
+    changed = [name for name, value in _flat(made_by(settings)).items() if earlier.get(name) != value]
+    if changed:
         raise InvalidConfig(
-            expected=f"the settings that {out} was built with",
+            expected=f"the settings and versions that {out} was built with",
             found=f"another {', '.join(changed)}",
             do="Choose another --out, or delete that folder.",
         )
 
 
-def _settings(path: Path) -> dict[str, Any] | None:
-    """The settings that a journal or `dataset.json` begins with."""
+def _made_by(path: Path) -> dict[str, Any] | None:
+    """The settings and versions that a journal or `dataset.json` names."""
     if not path.is_file():
         return None
     try:
         text = path.read_text(encoding="utf-8")
-        found = json.loads(text.partition("\n")[0] if path.name == JOURNAL else text)["settings"]
+        return _flat(json.loads(text.partition("\n")[0] if path.name == JOURNAL else text))
     except (ValueError, KeyError, TypeError) as error:
         raise InvalidConfig(
             expected=f"a file of telltale: {path}", found=f"something else ({error})", do="Choose another --out."
         ) from error
-    return dict(found)
+
+
+def _flat(made: Mapping[str, Any]) -> dict[str, Any]:
+    return {**made["settings"], "telltale_version": made["telltale_version"], "pillow_version": made["pillow_version"]}
 
 
 def _journal_facts(path: Path) -> dict[str, Row]:
-    """A line without its end is what a kill left of the last row: it is not a row."""
+    """Up to the first line that is not whole: what a kill or a power cut left behind it is made again."""
+    facts: dict[str, Row] = {}
     if not path.is_file():
-        return {}
+        return facts
     with path.open("rb") as stream:
-        return dict(json.loads(line) for line in list(stream)[1:] if line.endswith(b"\n"))
+        next(stream, b"")
+        for line in stream:
+            try:
+                key, row = json.loads(line)
+            except ValueError:
+                break
+            facts[key] = row
+    return facts
 
 
 def _index_facts(path: Path) -> dict[str, Row]:
