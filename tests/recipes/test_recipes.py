@@ -1,0 +1,56 @@
+"""The recipes run: documents follow the results, and each `--quick` gets through on the shared data."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = Path(os.environ.get("TELLTALE_DATA", ROOT.parent / "shared" / "data"))
+needs_data = pytest.mark.skipif(
+    not (DATA / "manifest.csv").is_file(), reason=f"no manifest.csv in {DATA}: point TELLTALE_DATA at the shared data"
+)
+
+
+def run(recipe: str, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "recipes" / recipe), *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_documents_say_what_the_results_say() -> None:
+    assert run("write_docs.py", "--check") == ""
+
+
+@pytest.mark.slow
+@needs_data
+def test_the_shipped_detector_can_be_made_again(tmp_path: Path) -> None:
+    run("ship_detector.py", "--data", str(DATA), "--work", str(tmp_path), "--quick")
+    made = tmp_path / "quick"
+    assert {path.name for path in made.iterdir()} >= {
+        "telltale-faces.onnx",
+        "shipped_detector.json",
+        "shipped_detector.csv",
+    }
+
+
+@pytest.mark.slow
+@needs_data
+def test_the_ablation_of_formats_fills_every_cell(tmp_path: Path) -> None:
+    run("format_ablation.py", "--data", str(DATA), "--work", str(tmp_path), "--quick")
+    lines = (tmp_path / "quick" / "format_ablation.csv").read_text().splitlines()
+    models, states, pairs = 2, 4, 4
+    assert len(lines) == 1 + models * states * states * pairs
+
+
+def test_a_recipe_without_its_data_says_what_to_point_it_at(tmp_path: Path) -> None:
+    for recipe in ("ship_detector.py", "format_ablation.py"):
+        command = [sys.executable, str(ROOT / "recipes" / recipe), "--data", str(tmp_path)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 2
+        assert "manifest.csv" in done.stderr
+        assert "--data" in done.stderr
