@@ -16,7 +16,7 @@ from PIL import Image
 
 from telltale.data.sample import Sample
 from telltale.detector import Detector, Prediction
-from telltale.errors import UndecodableImage
+from telltale.errors import InvalidDetector, UndecodableImage
 from telltale.evaluate.results import COLUMNS
 from telltale.evaluate.scoring import Failure, Score, row, score_file, score_files, strongest_window, unlabelled
 from telltale.geometry import PatchGrid
@@ -310,3 +310,12 @@ def test_a_picture_no_decoder_knows_is_a_failure_like_any_other(tmp_path: Path) 
     assert isinstance(record, Failure)
     with pytest.raises(UndecodableImage):
         record.sample.pixels()
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_broken_detector_stops_the_run_instead_of_failing_every_picture(samples: list[Sample], workers: int) -> None:
+    def broken(images: UInt8[np.ndarray, "n height width 3"]) -> Float32[np.ndarray, "n rows columns"]:
+        return np.full_like(brightness(images), np.nan)
+
+    with pytest.raises(InvalidDetector, match="finite"):
+        list(score_files(replace(DETECTOR, predict=broken), samples, workers=workers))

@@ -11,7 +11,7 @@ from typing import Any
 
 from telltale.data.sample import Sample
 from telltale.detector import Detector, Prediction
-from telltale.errors import TelltaleError
+from telltale.errors import InvalidDetector, TelltaleError
 from telltale.image import MAX_PIXELS, Pixels
 from telltale.pooling import sigmoid
 
@@ -85,7 +85,11 @@ def score_files(
 def score_file(
     detector: Detector, sample: Sample, *, max_pixels: int = MAX_PIXELS, visit: Visit | None = None
 ) -> Score | Failure:
-    """Score one image; an error that names the image becomes a `Failure`."""
+    """Score one image; an error that names the image becomes a `Failure`.
+
+    Raises:
+        InvalidDetector: the detector is at fault, not the image: a wrong shape, values that are not finite.
+    """
     begin = time.perf_counter()
     try:
         pixels = sample.pixels(max_pixels)
@@ -101,6 +105,9 @@ def score_file(
         if visit is not None:
             visit(sample, pixels, prediction)
         return score
+    except InvalidDetector:
+        # Not the picture's fault: every other one would fail alike.
+        raise
     except TelltaleError as error:
         return Failure(sample=sample, error=str(error))
     except MemoryError:
