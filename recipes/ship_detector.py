@@ -24,6 +24,7 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -156,11 +157,15 @@ def score(
     detector: Detector, samples: Iterable[Sample], kind: str | None, strength: float, *, seed: int = 0
 ) -> Iterator[float]:
     """The pooled score of each picture, corrupted first where `kind` says how."""
-    for index, sample in enumerate(samples):
+
+    def one(index: int, sample: Sample) -> float:
         pixels = sample.pixels()
         if kind is not None:
             pixels = corrupt(pixels, kind, strength, np.random.default_rng((seed, index)))
-        yield detector(pixels).score
+        return detector(pixels).score
+
+    with ThreadPoolExecutor(cores()) as threads:
+        yield from threads.map(one, *zip(*enumerate(samples), strict=True))
 
 
 def scores_file(
@@ -231,7 +236,7 @@ def choose(places: Places, built: list[Sample], validation: list[Sample]) -> tup
     """The candidate with the best mean AUC over validation sources, and what each candidate gave."""
     report: dict[str, Any] = {}
     for architecture, weights in train_candidates(places, built, CANDIDATES[1:] if places.quick else CANDIDATES):
-        detector = load(weights, threads=2)
+        detector = load(weights)
         pictures = scored(scores_file(places, detector, validation, "validation", (None, 0.0)), detector)
         mean, each = mean_auc(pictures)
         report[architecture] = {"mean_auc": mean, "auc": each, "weights": str(weights)}
@@ -242,7 +247,7 @@ def choose(places: Places, built: list[Sample], validation: list[Sample]) -> tup
 def calibrated(places: Places, weights: Path, validation: list[Sample], fingerprint: str) -> Path:
     """The chosen weights with calibration and thresholds from the validation split in their header."""
     model, spec = restore(weights)
-    detector = load(weights, threads=2)
+    detector = load(weights)
     rows = scores_file(places, detector, validation, "validation", (None, 0.0))
     raw = scored(rows, detector)
     on = "validation split of the training sources, every source weighing the same"
@@ -406,7 +411,7 @@ def main() -> None:
     best, weights, choice = choose(places, built, validation)
     onnx = places.weights / f"{NAME}.onnx"
     export(calibrated(places, weights, validation, fingerprints["built"]), onnx)
-    detector = telltale.load(onnx, threads=2)
+    detector = telltale.load(onnx, threads=1)
     rows = list(measure(places, detector, built))
     facts = {
         "chosen": best,
