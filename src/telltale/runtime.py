@@ -2,21 +2,25 @@
 
 import hashlib
 import os
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from queue import SimpleQueue
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32, Shaped, UInt8
 
 from telltale.detector import Detector, Predict
 from telltale.errors import InvalidConfig, InvalidDetector, require
 from telltale.spec import METADATA_KEY, DetectorSpec
 
 Backend = Literal["onnxruntime", "openvino"]
+# An engine's own run, whose answers and errors are not yet ours.
+Run: TypeAlias = Callable[[UInt8[np.ndarray, "n height width 3"]], Shaped[np.ndarray, "..."]]
 
 WEIGHTS = Path(__file__).parent / "weights"
+# How every protobuf writer encodes the key under which a tensor names a file beside the model.
+_EXTERNAL_DATA = b"\x0a\x08location"
 
 
 def shipped() -> list[str]:
@@ -28,40 +32,69 @@ def load(name_or_path: str | Path, *, backend: str = "onnxruntime", threads: int
     """A detector from an ONNX file that `telltale export` wrote.
 
     Args:
-        name_or_path: a shipped detector's name (`shipped()` lists them), or a path.
+        name_or_path: a shipped detector's name (`shipped()` lists them), or a path; a file of that name wins.
         backend: "onnxruntime", or "openvino" (`[openvino]` extra; bfloat16 where the processor has it).
         threads: tiles predicted at the same time; 0 takes every core this process may use.
 
     Raises:
-        InvalidDetector: an unknown name, no such file, not an ONNX file, or one without telltale's spec.
+        InvalidDetector: an unknown name, no such file, not an ONNX file, one without telltale's spec or with weights in
+            other files, or a graph that does not do what the spec says.
         InvalidConfig: an unknown backend, or a negative number of threads.
         MissingExtra: OpenVINO is not installed.
     """
+    path = _find(name_or_path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InvalidDetector(
+            expected="a file that can be read", found=f"{path}: {error.strerror}", do="Check its permissions."
+        ) from error
+    return from_bytes(data, str(path), backend=backend, threads=threads)
+
+
+def from_bytes(data: bytes, name: str, *, backend: str = "onnxruntime", threads: int = 0) -> Detector:
+    """`load`, for a file already in memory; `name` is what errors call it."""
     if backend not in get_args(Backend):
         raise InvalidConfig(
             expected=f"a backend out of {', '.join(get_args(Backend))}", found=backend, do="Choose one."
         )
     if threads < 0:
         raise InvalidConfig(expected="0 threads (every core) or more", found=str(threads), do="Give a number.")
-    path = _find(name_or_path)
-    return from_bytes(path.read_bytes(), str(path), backend=backend, threads=threads)
+    if _EXTERNAL_DATA in data:
+        # Engines would look for such a file in the working directory.
+        raise InvalidDetector(
+            expected="an ONNX file that holds its own weights",
+            found=f"{name}, which names other files for them",
+            do="Export it with `telltale export`, which writes one file.",
+        )
+    threads = threads or _cores()
+    run, metadata = _onnxruntime(data, name) if backend == "onnxruntime" else _openvino(data, name, threads)
+    detector = Detector(
+        spec=stored_spec(metadata, name),
+        predict=_predict(run, name),
+        sha256=hashlib.sha256(data).hexdigest(),
+        threads=threads,
+    )
+    _try(detector)
+    return detector
 
 
-def from_bytes(data: bytes, name: str, *, backend: str = "onnxruntime", threads: int = 0) -> Detector:
-    """`load`, for a file already in memory; `name` is what errors call it."""
-    predict, metadata = _BACKENDS[backend](data, name)
+def stored_spec(metadata: Mapping[str, str], name: str) -> DetectorSpec:
+    """The spec in a weights file's metadata.
+
+    Raises:
+        InvalidDetector: none there, or one that cannot be read; says of which file.
+    """
     if METADATA_KEY not in metadata:
         raise InvalidDetector(
-            expected="an ONNX file that `telltale export` wrote",
+            expected="a weights file that telltale wrote",
             found=f"{name} without a detector's spec in its metadata",
-            do="Export it with `telltale export`.",
+            do="Name a file that `telltale train`, `import-original` (safetensors) or `export` (ONNX) wrote.",
         )
-    return Detector(
-        spec=DetectorSpec.from_json(metadata[METADATA_KEY]),
-        predict=predict,
-        sha256=hashlib.sha256(data).hexdigest(),
-        threads=threads or _cores(),
-    )
+    try:
+        return DetectorSpec.from_json(metadata[METADATA_KEY])
+    except InvalidDetector as error:
+        raise InvalidDetector(expected=error.expected, found=f"{error.found} in {name}", do=error.do) from error
 
 
 def _find(name_or_path: str | Path) -> Path:
@@ -69,7 +102,7 @@ def _find(name_or_path: str | Path) -> Path:
     if path.is_file():
         return path
     named = WEIGHTS / f"{name_or_path}.onnx"
-    if named.is_file() and path.name == str(name_or_path):
+    if path.name == str(name_or_path) and named.is_file():
         return named
     raise InvalidDetector(
         expected=f"an ONNX file, or a shipped detector ({', '.join(shipped()) or 'none here'})",
@@ -83,48 +116,106 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _onnxruntime(data: bytes, path: str) -> tuple[Predict, dict[str, str]]:
-    """One session of one thread, called from several: tiles in parallel scale better than operators in parallel."""
-    engine: Any = require("onnxruntime", "detect")
-    options = engine.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    try:
-        session = engine.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise _not_onnx(path, error) from error
-    name = session.get_inputs()[0].name
+def _predict(run: Run, name: str) -> Predict:
+    """The engine's run with our errors: a picture too large for memory, or a graph other than the spec says."""
 
     def predict(images: UInt8[np.ndarray, "n height width 3"]) -> Float32[np.ndarray, "n rows columns"]:
-        return np.asarray(session.run(None, {name: images})[0])
+        try:
+            found = run(images)
+        # Engines raise their own kinds, or RuntimeError, for everything.
+        except Exception as error:
+            if "alloc" in str(error):
+                raise MemoryError(f"no memory for images of shape {images.shape}") from error
+            raise _unfit(name, f"an error ({_brief(error)})") from error
+        if found.dtype != np.float32 or found.ndim != 3:
+            raise _unfit(name, f"{found.dtype} of shape {found.shape}")
+        return found
 
-    return predict, dict(session.get_modelmeta().custom_metadata_map)
+    return predict
 
 
-def _openvino(data: bytes, path: str) -> tuple[Predict, dict[str, str]]:
-    """One infer request per thread; bfloat16 where the processor multiplies it natively, float32 elsewhere."""
+def _try(detector: Detector) -> None:
+    """Score the smallest image: what does not fit together shows now, and not at the first of a million files."""
+    grid, side = detector.spec.grid, detector.spec.preparation.side
+    smallest = max(1, grid.size + 2 * grid.start) if grid is not None else side or 64
+    detector.patch_logits(np.zeros((smallest, smallest, 3), np.uint8))
+
+
+def _onnxruntime(data: bytes, name: str) -> tuple[Run, Mapping[str, str]]:
+    """One session of one thread, called from several: tiles in parallel scale better than operators in parallel."""
+    # Here and not above: `import telltale` and `telltale --help` answer without it.
+    import onnxruntime
+
+    onnxruntime.disable_telemetry_events()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    # Plans memory ahead for each new image size: slower and twice as large where sizes vary.
+    options.enable_mem_pattern = False
+    options.log_severity_level = 4
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    try:
+        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        (images,) = (found.name for found in session.get_inputs())
+    except Exception as error:
+        raise _not_onnx(name, error) from error
+
+    def run(pixels: UInt8[np.ndarray, "n height width 3"]) -> Shaped[np.ndarray, "..."]:
+        return np.asarray(session.run(None, {images: pixels})[0])
+
+    return run, session.get_modelmeta().custom_metadata_map
+
+
+def _openvino(data: bytes, name: str, threads: int) -> tuple[Run, Mapping[str, str]]:
+    """One compiled model, one stream and one infer request for each thread; bfloat16 where the processor has it."""
     engine: Any = require("openvino", "openvino")
     core = engine.Core()
-    half = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    settings = {"INFERENCE_PRECISION_HINT": "bf16" if half else "f32", "INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1}
+    native = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    settings = {
+        "INFERENCE_PRECISION_HINT": "bf16" if native else "f32",
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": threads,
+        "ENABLE_CPU_PINNING": False,
+        # Or it keeps kernels for every image size it has met, a megabyte each; to make them anew costs next to nothing.
+        "CPU_RUNTIME_CACHE_CAPACITY": 0,
+    }
     try:
         model = core.read_model(data, b"")
-        metadata = {key: model.get_rt_info(["framework", key]).astype(str) for key in (METADATA_KEY,)}
-        compile_model: Callable[[], Any] = lambda: core.compile_model(model, "CPU", settings)  # noqa: E731
+        place = ["framework", METADATA_KEY]
+        metadata = {METADATA_KEY: model.get_rt_info(place).astype(str)} if model.has_rt_info(place) else {}
+        compiled = core.compile_model(model, "CPU", settings)
     except RuntimeError as error:
-        raise _not_onnx(path, error) from error
-    local = threading.local()
+        raise _not_onnx(name, error) from error
+    idle: SimpleQueue[Any] = SimpleQueue()
+    for _ in range(threads):
+        idle.put(compiled.create_infer_request())
 
-    def predict(images: UInt8[np.ndarray, "n height width 3"]) -> Float32[np.ndarray, "n rows columns"]:
-        if not hasattr(local, "request"):
-            local.request = compile_model().create_infer_request()
-        return np.array(local.request.infer({0: images})[0])
+    def run(pixels: UInt8[np.ndarray, "n height width 3"]) -> Shaped[np.ndarray, "..."]:
+        request = idle.get()
+        try:
+            # A copy: the request's own memory is overwritten by its next image.
+            return np.array(request.infer({0: pixels})[0])
+        finally:
+            idle.put(request)
 
-    return predict, metadata
+    return run, metadata
 
 
-def _not_onnx(path: str, error: Exception) -> InvalidDetector:
-    return InvalidDetector(expected="an ONNX file", found=f"{path}: {error}", do="Export it again.")
+def _not_onnx(name: str, error: Exception) -> InvalidDetector:
+    return InvalidDetector(
+        expected="an ONNX file that `telltale export` wrote",
+        found=f"{name}, which does not load ({_brief(error)})",
+        do="Check the file, or export it again.",
+    )
 
 
-_BACKENDS = {"onnxruntime": _onnxruntime, "openvino": _openvino}
+def _unfit(name: str, found: str) -> InvalidDetector:
+    return InvalidDetector(
+        expected="float32 log-odds (n, rows, columns) for uint8 images (n, height, width, 3)",
+        found=f"{found} from {name}",
+        do="Export it with `telltale export`.",
+    )
+
+
+def _brief(error: Exception) -> str:
+    """The beginning of an engine's message, on one line."""
+    return " ".join(str(error).split())[:200]

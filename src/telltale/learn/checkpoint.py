@@ -13,14 +13,16 @@ from safetensors.torch import save_file
 from telltale.detector import Detector
 from telltale.errors import InvalidConfig, InvalidDetector
 from telltale.learn.classifier import PatchClassifier, build
+from telltale.runtime import stored_spec
 from telltale.spec import METADATA_KEY, DetectorSpec
 
 
 def save(path: Path, model: PatchClassifier, spec: DetectorSpec) -> None:
-    """Write weights and spec, under a temporary name first.
+    """Write weights and spec, under a temporary name first, so that a file of this name is always whole.
 
     Raises:
         InvalidDetector: the spec describes another model.
+        OSError: the file cannot be written; nothing is left behind.
     """
     if (spec.architecture, spec.grid) != (model.architecture, model.grid):
         raise InvalidDetector(
@@ -32,8 +34,13 @@ def save(path: Path, model: PatchClassifier, spec: DetectorSpec) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     # Channels-last training leaves strides that safetensors refuses; the numbers are the same.
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    save_file(tensors, temporary, {METADATA_KEY: spec.to_json()})
-    temporary.replace(path)
+    try:
+        save_file(tensors, temporary, {METADATA_KEY: spec.to_json()})
+        temporary.replace(path)
+    except SafetensorError as error:
+        raise OSError(f"cannot write {path}: {error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def restore(path: Path) -> tuple[PatchClassifier, DetectorSpec]:
@@ -44,12 +51,16 @@ def restore(path: Path) -> tuple[PatchClassifier, DetectorSpec]:
     """
     spec = read_spec(path)
     try:
-        model = build(spec.architecture)
+        # Drawing the fresh weights must not move the random numbers of whoever loads a file.
+        with torch.random.fork_rng(devices=[]):
+            model = build(spec.architecture)
         with safe_open(path, "pt") as stream:
             model.load_state_dict({name: stream.get_tensor(name) for name in stream.keys()})  # noqa: SIM118
     except (InvalidConfig, RuntimeError, SafetensorError) as error:
         raise InvalidDetector(
-            expected=f"the weights of {spec.architecture}", found=f"{path}: {error}", do="Train or import it again."
+            expected=f"the weights of {spec.architecture}",
+            found=f"{path}: {' '.join(str(error).split())[:400]}",  # torch lists every parameter
+            do="Train or import it again.",
         ) from error
     if model.grid != spec.grid:
         raise InvalidDetector(
@@ -73,13 +84,7 @@ def read_spec(path: Path) -> DetectorSpec:
         raise InvalidDetector(
             expected="a safetensors file of telltale", found=f"{path}: {error}", do="Check the path."
         ) from error
-    if METADATA_KEY not in metadata:
-        raise InvalidDetector(
-            expected="a safetensors file of telltale",
-            found=f"{path} without a detector's spec in its header",
-            do="Name a file that `telltale train` or `telltale import-original` wrote.",
-        )
-    return DetectorSpec.from_json(metadata[METADATA_KEY])
+    return stored_spec(metadata, str(path))
 
 
 def load(path: str | Path, *, threads: int = 1) -> Detector:

@@ -55,15 +55,22 @@ def export(weights: Path, out: Path, *, name: str | None = None) -> float:
             found=f"a difference of {gap:.2g} for {weights}",
             do="Nothing was written. Check the weights for huge or vanishing batch-norm variances.",
         )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f".{out.name}.{os.getpid()}")
-    temporary.write_bytes(data)
-    temporary.replace(out)
+    _write(out, data)
     return gap
 
 
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def to_onnx(model: PatchClassifier, spec: DetectorSpec) -> bytes:
-    """The ONNX file's bytes."""
+    """The ONNX file's bytes, batch normalisation folded into the convolutions; the same for the same weights."""
     side = model.input_side
     example = torch.zeros(2, *((side, side) if side else (131, 100)), 3, dtype=torch.uint8)
     sizes = {0: Dim("n")} if side else {0: Dim("n"), 1: Dim("height"), 2: Dim("width")}
@@ -83,6 +90,9 @@ def to_onnx(model: PatchClassifier, spec: DetectorSpec) -> bytes:
     for node in proto.graph.node:
         node.ClearField("metadata_props")
         node.ClearField("doc_string")
+    for size, name in zip(proto.graph.output[0].type.tensor_type.shape.dim[1:], ("rows", "columns"), strict=True):
+        if size.dim_param:  # else a formula of the exporter's; a whole-image baseline has a plain 1
+            size.dim_param = name
     onnx.helper.set_model_props(proto, {METADATA_KEY: spec.to_json()})
     return bytes(proto.SerializeToString())
 
@@ -104,13 +114,14 @@ def disagreement(model: PatchClassifier, data: bytes) -> float:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """The exporter prints its progress, and warns of packages nobody here needs."""
+    """The exporter prints its progress, and warns of its own insides and of packages nobody here needs."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
-            warnings.filterwarnings("ignore", category=FutureWarning, module="copyreg")
+            # torch copies its own deprecated records.
+            warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)
             yield
     finally:
         logger.setLevel(level)
