@@ -152,4 +152,4 @@ def _lines(found: "Audit", values: dict[str, Any]) -> list[str]:
 def _floor_line(whole: dict[str, Any]) -> str:
     if whole["floor_auc"] is None:
         return "no floor, which takes two sources of reals"
-    return f"floor between two sources of reals {whole['floor_auc']:.2f}, {whole['floor_mean']:.2f} on average"
+    return f"between two sources of reals {whole['floor_auc']:.2f} on average, at most {whole['floor_highest']:.2f}"

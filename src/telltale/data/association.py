@@ -1,5 +1,6 @@
 """How well one number or word tells two groups apart: the area under the ROC curve, with an honest interval."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,15 +21,37 @@ class Association:
     Attributes:
         auc: how often a fake ranks above a real, ties counted half: 0.5 is chance, below 0.5 the reals rank higher.
         error: its standard error, by bootstrap.
+        chance: the standard error it would have if the cue said nothing (Mann-Whitney, corrected for ties).
         real, fake: how many files of each label it was measured on.
         varies: False where all have the same value.
     """
 
     auc: float
     error: float
+    chance: float
     real: int
     fake: int
     varies: bool
+
+    def interval(self, width: float) -> tuple[float, float]:
+        """Values of the AUC that agree with what was found.
+
+        Wilson's interval, whose error shrinks towards 0 and 1 as that of a proportion does, for the larger of both
+        standard errors. Few files that happen to separate perfectly, which no bootstrap doubts, get their due width.
+
+        Args:
+            width: in standard errors to either side.
+        """
+        if not self.varies:
+            return self.auc, self.auc
+        spread = self.auc * (1 - self.auc)
+        files = 1 / (4 * self.chance**2)
+        if self.error > 0 and spread > 0:
+            files = min(files, spread / self.error**2)
+        square = width**2 / files
+        middle = (self.auc + square / 2) / (1 + square)
+        half = math.sqrt(square * (spread + square / 4)) / (1 + square)
+        return max(0.0, middle - half), min(1.0, middle + half)
 
 
 class Bootstrap:
@@ -68,7 +91,21 @@ class Bootstrap:
         auc = _areas(np.ones((1, order.size), np.float32), fakes, starts)[0]
         # A cue that never varies needs no resampling.
         rounds = _areas(self._weights[:, order], fakes, starts) if starts.size > 1 else np.array([0.5])
-        return Association(auc=float(auc), error=float(np.nanstd(rounds)), real=real, fake=fake, varies=starts.size > 1)
+        return Association(
+            auc=float(auc),
+            error=float(np.nanstd(rounds)),
+            chance=_chance(real, fake, np.diff(starts, append=order.size)),
+            real=real,
+            fake=fake,
+            varies=starts.size > 1,
+        )
+
+
+def _chance(real: int, fake: int, tied: NDArray[np.intp]) -> float:
+    """Standard error of the AUC of a cue that says nothing; `tied` is how many files have each value."""
+    files = real + fake
+    ties = float(np.sum(tied.astype(np.float64) ** 3 - tied)) / (files * (files - 1))
+    return math.sqrt(max(files + 1 - ties, 0.0) / (12 * real * fake))
 
 
 def area(is_fake: Labels, values: Float[np.ndarray, " n"]) -> float:

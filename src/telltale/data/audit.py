@@ -1,11 +1,11 @@
 """Does anything but the picture tell real from fake? Reads each file once, and judges by the rule of `judgement`."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from telltale.data.cue_table import CueTable, cue_table, read_records
+from telltale.data.cue_table import CueTable, Record, cue_table, read_records
 from telltale.data.cues import CUES
 from telltale.data.judgement import CueReport, ProbeReport, Verdict, judge_cues, judge_probes, worst
 from telltale.data.repeats import Repeats, find_repeats
@@ -42,8 +42,8 @@ class Audit:
     failures: dict[str, str]
     samples: tuple[Sample, ...]
     table: CueTable
-    unlabelled: int
-    left_out: int
+    unlabelled: int = 0
+    left_out: int = 0
 
 
 def audit(
@@ -70,15 +70,28 @@ def audit(
     """
     labelled = [sample for sample in samples if sample.is_fake is not None]
     chosen = _drawn(labelled, max_images, seed)
-    both = list(zip(chosen, read_records(chosen, workers=workers, visit=visit), strict=True))
+    found = judge(chosen, read_records(chosen, workers=workers, visit=visit), seed=seed, workers=workers)
+    return replace(found, unlabelled=len(samples) - len(labelled), left_out=len(labelled) - len(chosen))
+
+
+def judge(samples: Sequence[Sample], records: Sequence[Record], *, seed: int = 0, workers: int = 1) -> Audit:
+    """Judge files that have been read; raises what `audit` raises.
+
+    Args:
+        samples: with labels.
+        records: what each file gave, as `read_records` returns it.
+        seed: of every draw.
+        workers: processes.
+    """
+    both = list(zip(samples, records, strict=True))
     failures = {str(sample.path): record.failure for sample, record in both if record.failure}
     read = [sample for sample, record in both if not record.failure]
-    records = [record for _, record in both if not record.failure]
     _check(read, failures)
-    table = cue_table(read, records)
+    known = [record for record in records if not record.failure]
+    table = cue_table(read, known)
     probes = judge_probes(table, seed=seed, workers=workers)
     cues = judge_cues(table, probes, seed=seed)
-    repeats = find_repeats(read, records)
+    repeats = find_repeats(read, known)
     return Audit(
         verdict=worst(
             [*(cue.verdict for cue in cues), *(one.verdict for one in probes.values()), _of_repeats(repeats)]
@@ -90,8 +103,6 @@ def audit(
         failures=failures,
         samples=tuple(read),
         table=table,
-        unlabelled=len(samples) - len(labelled),
-        left_out=len(labelled) - len(chosen),
     )
 
 

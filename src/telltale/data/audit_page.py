@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from telltale.data.audit import Audit
+from telltale.data.audit_words import percent
 from telltale.data.judgement import CueReport
 
 _WIDTH, _HEIGHT, _FOOT = 340, 120, 18
@@ -106,16 +107,18 @@ def _probe_table(probes: dict[str, Any]) -> str:
     }
     rows = []
     for name, probe in probes.items():
-        under = "-" if probe["floor_auc"] is None else f"{probe['floor_auc']:.3f} (mean {probe['floor_mean']:.3f})"
+        under = (
+            "-" if probe["floor_auc"] is None else f"{probe['floor_auc']:.3f} (at most {probe['floor_highest']:.3f})"
+        )
         rows.append(
-            f"<tr><td>{titles[name]}<td class=number>{probe['auc']:.3f}<td>{_whisker(probe, probe['floor_auc'])}"
+            f"<tr><td>{titles[name]}<td class=number>{probe['auc']:.3f}<td>{_whisker(probe)}"
             f"<td class=number>{under}<td class={probe['verdict']}>{probe['verdict']}"
         )
     return (
         "<p class=faint>Gradient boosting on all cues of a kind, judged on files it was not fitted to. The floor is "
-        "the same probe between two sources of reals: the pair furthest apart, and the mean of pairs.</p>"
+        "the same probe between two sources of reals: the mean of all pairs, and the pair furthest apart.</p>"
         "<div class=scroll>"
-        f"<table><thead><tr><th>on<th>AUC<th>interval, floor as a tick<th>floor<th>verdict<tbody>{''.join(rows)}"
+        f"<table><thead><tr><th>on<th>AUC<th>interval, floor as ticks<th>floor<th>verdict<tbody>{''.join(rows)}"
         "</table></div>"
     )
 
@@ -126,27 +129,29 @@ def _cue_table(reports: Sequence[CueReport], cues: Sequence[dict[str, Any]]) -> 
         f"<td data-value='{report.cue.name}'><a href='#{report.cue.name}'>{escape(report.cue.title)}</a>"
         f"<td data-value='{report.cue.family}' class=faint>{report.cue.family}"
         f"<td data-value='{report.auc}' class=number>{report.auc:.3f}"
-        f"<td data-value='{report.low}'>{_whisker(cue, report.floor)}"
+        f"<td data-value='{report.low}'>{_whisker(cue)}"
         f"<td data-value='{report.verdict}' class={report.verdict}>{report.verdict}"
         for number, (report, cue) in enumerate(zip(reports, cues, strict=True), 1)
     ]
     heads = "".join(f"<th data-sort>{head}" for head in ("rank", "cue", "kind", "AUC", "interval", "verdict"))
     return (
-        "<p class=faint>AUC of each cue alone; 0.5 is chance. The interval holds for all cues at once; the tick is the "
-        "furthest two sources of reals are apart. Click a heading to sort.</p>"
+        "<p class=faint>AUC of each cue alone; 0.5 is chance. The interval holds for all cues at once; the ticks "
+        "are the mean of two sources of reals, and the two furthest apart. Click a heading to sort.</p>"
         f"<div class=scroll><table><thead><tr>{heads}<tbody>{''.join(rows)}</table></div>"
     )
 
 
-def _whisker(one: dict[str, Any], under: float | None) -> str:
+def _whisker(one: dict[str, Any]) -> str:
     """An interval from AUC 0.4 to 1, with chance and floor."""
-    low, high, auc = (200 * (min(max(one[name], 0.4), 1.0) - 0.4) / 0.6 for name in ("low", "high", "auc"))
-    tick = "" if under is None else f"<line x1={_at(under)} x2={_at(under)} y1=2 y2=14 class=real stroke-width=2 />"
+    low, high, auc = (_at(one[name]) for name in ("low", "high", "auc"))
+    floors = [one[name] for name in ("floor_auc", "floor_highest") if one[name] is not None]
+    ticks = "".join(
+        f"<line x1={_at(place)} x2={_at(place)} y1=2 y2=14 class=real stroke-width=2 />" for place in floors
+    )
     return (
         f"<svg width=212 height=16 viewBox='-6 0 212 16' role=img aria-label='{one['low']:.3f} to {one['high']:.3f}'>"
-        f"<line x1=0 x2=200 y1=8 y2=8 class=axis /><line x1={_at(0.5)} x2={_at(0.5)} y1=0 y2=16 class=axis />{tick}"
-        f"<line x1={low:.1f} x2={high:.1f} y1=8 y2=8 class=fake stroke-width=2 /><circle cx={auc:.1f} cy=8 r=4 "
-        "class=fake /></svg>"
+        f"<line x1=0 x2=200 y1=8 y2=8 class=axis /><line x1={_at(0.5)} x2={_at(0.5)} y1=0 y2=16 class=axis />{ticks}"
+        f"<line x1={low} x2={high} y1=8 y2=8 class=fake stroke-width=2 /><circle cx={auc} cy=8 r=4 class=fake /></svg>"
     )
 
 
@@ -221,7 +226,7 @@ def _bars(names: Sequence[str], fake: NDArray[np.float64], real: NDArray[np.floa
             y = top + 4 + 11 * place
             rows.append(
                 f"<rect class='bar {label}' x=160 y={y} width={130 * share:.1f} height=10 />"
-                f"<text x={164 + 130 * share:.1f} y={y + 9}>{100 * share:.0f} %</text>"
+                f"<text x={164 + 130 * share:.1f} y={y + 9}>{percent(share)}</text>"
             )
     return _svg("".join(rows), 30 * len(names) + 4)
 

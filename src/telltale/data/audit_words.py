@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from telltale.data.audit import Audit
 from telltale.data.judgement import LEVEL, CueReport, ProbeReport
+from telltale.data.probe import Floor
 
 NAMED = 3
 _LISTED = 20
@@ -60,7 +61,7 @@ def as_values(found: Audit) -> dict[str, Any]:
         "verdict": found.verdict,
         "headline": headline(found),
         "probe_auc": whole.auc,
-        "floor_auc": None if whole.floor is None else whole.floor.highest,
+        **_floor_values(whole.floor),
         "worst": [in_words(report, found) for report in worst_cues(found)],
         "reasons": reasons(found),
         "cues": [_cue_values(report, found) for report in found.cues],
@@ -92,7 +93,7 @@ def _cue_values(report: CueReport, found: Audit) -> dict[str, Any]:
         "low": report.low,
         "high": report.high,
         "higher_in": report.higher or None,
-        "floor": report.floor,
+        **_floor_values(report.floor),
         "real": report.real,
         "fake": report.fake,
         "verdict": report.verdict,
@@ -109,10 +110,16 @@ def _probe_values(probe: ProbeReport) -> dict[str, Any]:
         "high": probe.high,
         "real": probe.real,
         "fake": probe.fake,
-        "floor_auc": None if under is None else under.highest,
-        "floor_mean": None if under is None else under.mean,
+        **_floor_values(under),
         "floor_pairs": pairs,
         "verdict": probe.verdict,
+    }
+
+
+def _floor_values(under: Floor | None) -> dict[str, float | None]:
+    return {
+        "floor_auc": None if under is None else under.mean,
+        "floor_highest": None if under is None else under.highest,
     }
 
 
@@ -138,7 +145,7 @@ def _of_probe(name: str, probe: ProbeReport) -> str:
     beside = (
         "; there is no second source of reals to compare with"
         if under is None
-        else f"; two sources of reals: at most {under.highest:.2f}, {under.mean:.2f} on average"
+        else f"; two sources of reals: {under.mean:.2f} on average, at most {under.highest:.2f}"
     )
     return f"{what} together: AUC {probe.auc:.2f} ({probe.low:.2f} to {probe.high:.2f}){beside}"
 
@@ -150,11 +157,11 @@ def _category(fake: NDArray[np.str_], real: NDArray[np.str_]) -> str:
     gaps = np.array([(fake == word).mean() - (real == word).mean() for word in words])
     word = words[int(np.argmax(gaps if gaps.max() >= -gaps.min() else -gaps))]
     shown = word if len(word) <= _LONGEST else f"{word[: _LONGEST - 1]}…"
-    return f"{shown} in {_percent((fake == word).mean())} of fakes and {_percent((real == word).mean())} of reals"
+    return f"{shown} in {percent((fake == word).mean())} of fakes and {percent((real == word).mean())} of reals"
 
 
 def _flag(fake: NDArray[np.float64], real: NDArray[np.float64]) -> str:
-    return f"in {_percent(np.nanmean(fake))} of fakes and {_percent(np.nanmean(real))} of reals"
+    return f"in {percent(np.nanmean(fake))} of fakes and {percent(np.nanmean(real))} of reals"
 
 
 def _number(fake: NDArray[np.float64], real: NDArray[np.float64]) -> str:
@@ -166,7 +173,7 @@ def _number(fake: NDArray[np.float64], real: NDArray[np.float64]) -> str:
     return f"{relation} in fakes ({name} {of_fake:.4g} against {of_real:.4g})"
 
 
-def _percent(share: float | np.floating[Any]) -> str:
+def percent(share: float | np.floating[Any]) -> str:
     """Whole percents, but never 0 or 100 for what is not quite."""
     if 0 < share < 0.005:
         return "under 1 %"

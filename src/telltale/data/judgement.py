@@ -1,19 +1,21 @@
 """The rule by which an audit calls a data set clean, suspicious or leaking.
 
 - leaking: a cue of the container, or the probe on all of them, is above chance with an AUC of 0.6 or more; or the probe
-  on traces in the pixels lies more than 0.1 above the floor. With one source of reals there is no floor, nobody can
-  tell a generator's own traces from a leak, and the cautious answer is given: from 0.9 a trace, or the probe on traces,
-  counts as a leak.
+  on traces in the pixels is more than 0.1 above the furthest two sources of reals.
 - suspicious: a cue of the container or of the file's name, or the container probe, is above chance at all; or a probe
-  with traces in it is above the floor (without a floor: such a probe, a trace or the file's size is above chance); or
-  one picture is there under both labels, or in two splits.
+  with traces in it is above the mean of two sources of reals; or one picture is there under both labels, or in two
+  splits.
 - clean: none of these.
 
-Above chance, or above the floor: the whole interval is. Intervals of cues hold for all cues at once (99 %, Bonferroni
-over those that vary), so that of a hundred data sets without a leak about one is called otherwise.
+With one source of reals there is no floor, and nobody can tell a generator's own traces from a leak. Then a trace, the
+file's size, or a probe with traces in it is suspicious as soon as it is above chance, and one trace that separates real
+from fake with an AUC of 0.9 all by itself is taken for a leak.
+
+Above: the whole interval is. Intervals of cues hold for all cues at once (99 %, Bonferroni over those that vary), so
+that of a hundred data sets without a leak about one is called otherwise.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Literal
@@ -24,7 +26,7 @@ from numpy.typing import NDArray
 from telltale.data.association import Association, Bootstrap, area, target_encoded
 from telltale.data.cue_table import CueTable
 from telltale.data.cues import CUES, Cue, Family
-from telltale.data.probe import Floor, Probe, floors, probe, real_pairs
+from telltale.data.probe import Floor, floors, probe, real_pairs
 
 Verdict = Literal["clean", "suspicious", "leaking"]
 VERDICTS: tuple[Verdict, ...] = ("clean", "suspicious", "leaking")
@@ -56,7 +58,7 @@ class CueReport:
         low, high: the interval, turned round with the AUC: `low` is above 0.5 only if the interval excludes 0.5.
         higher: which label has the higher values; "" where neither has, and for words.
         real, fake: files it was measured on.
-        floor: the highest AUC of this cue between two sources of reals; None with fewer than two.
+        floor: the cue's AUC between sources of reals; None with fewer than two.
         verdict: what this cue alone would make of the data set.
     """
 
@@ -67,7 +69,7 @@ class CueReport:
     higher: Literal["real", "fake", ""]
     real: int
     fake: int
-    floor: float | None
+    floor: Floor | None
     verdict: Verdict
 
 
@@ -120,7 +122,7 @@ def judge_cues(table: CueTable, probes: Mapping[str, ProbeReport], *, seed: int 
     bootstrap = Bootstrap(table.is_fake, table.group, seed=seed)
     found = {name: bootstrap.association(column) for name, column in columns.items()}
     width = _quantile(sum(one is not None and one.varies for one in found.values()))
-    pairs = [_pair(table, *pair) for pair in real_pairs(table)]
+    pairs = {pair: _pair(table, *pair) for pair in real_pairs(table)}
     reports = [
         _cue_report(cue, one, width, _cue_floor(cue, pairs, seed))
         for cue in CUES
@@ -149,11 +151,12 @@ def _ranks(table: CueTable, cue: Cue, seed: int) -> NDArray[np.float64]:
     return np.asarray(column, np.float64)
 
 
-def _cue_report(cue: Cue, one: Association, width: float, under: float | None) -> CueReport:
+def _cue_report(cue: Cue, one: Association, width: float, under: Floor | None) -> CueReport:
     # The meaning of words was learned, so they point upward or nowhere; numbers may point either way.
     turned = one.auc < 0.5 and cue.kind != "category"
     auc = 1 - one.auc if turned else one.auc
-    low, high = max(0.0, auc - width * one.error), min(1.0, auc + width * one.error)
+    low, high = one.interval(width)
+    low, high = (1 - high, 1 - low) if turned else (low, high)
     higher: Literal["real", "fake", ""] = "" if cue.kind == "category" or auc == 0.5 else "real" if turned else "fake"
     return CueReport(
         cue=cue,
@@ -168,40 +171,30 @@ def _cue_report(cue: Cue, one: Association, width: float, under: float | None) -
     )
 
 
-def _of_cue(family: Family, auc: float, low: float, under: float | None) -> Verdict:
+def _of_cue(family: Family, auc: float, low: float, under: Floor | None) -> Verdict:
     if family == "pixels":
         return _of_traces(auc, low, under)
     if family == "container" and low > 0.5 and auc >= LEAKING_AUC:
         return "leaking"
-    line = 0.5 if under is None or family != "size" else under
-    return "suspicious" if low > line else "clean"
+    return "suspicious" if low > (under.mean if under is not None and family == "size" else 0.5) else "clean"
 
 
-def _of_traces(auc: float, low: float, under: float | None) -> Verdict:
+def _of_traces(auc: float, low: float, under: Floor | None) -> Verdict:
     if under is None:
         return "clean" if low <= 0.5 else "leaking" if auc >= WITHOUT_FLOOR else "suspicious"
-    return "leaking" if low > under + OVER_FLOOR else "suspicious" if low > under else "clean"
+    return "leaking" if low > under.highest + OVER_FLOOR else "suspicious" if low > under.mean else "clean"
 
 
-def _probe_report(name: str, one: Probe, under: Floor | None) -> ProbeReport:
-    half = _quantile(1) * one.error
-    low, line = one.auc - half, None if under is None else under.highest
+def _probe_report(name: str, one: Association, under: Floor | None) -> ProbeReport:
+    low, high = one.interval(_quantile(1))
     verdict: Verdict = "clean"
     if name == "container":
         verdict = _of_cue("container", one.auc, low, None)
-    elif name == "pixels":
-        verdict = _of_traces(one.auc, low, line)
-    elif name == "all":
-        verdict = "suspicious" if low > (0.5 if line is None else line) else "clean"
-    return ProbeReport(
-        auc=one.auc,
-        low=max(0.0, low),
-        high=min(1.0, one.auc + half),
-        real=one.real,
-        fake=one.fake,
-        floor=under,
-        verdict=verdict,
-    )
+    elif name == "pixels" and under is not None:
+        verdict = _of_traces(one.auc, low, under)
+    elif name in ("pixels", "all"):
+        verdict = _of_cue("size", one.auc, low, under)
+    return ProbeReport(auc=one.auc, low=low, high=high, real=one.real, fake=one.fake, floor=under, verdict=verdict)
 
 
 def _capped(report: CueReport, probes: Mapping[str, ProbeReport]) -> CueReport:
@@ -218,8 +211,6 @@ def _pair(table: CueTable, one: str, other: str) -> CueTable:
     return both.relabelled(both.source == other)
 
 
-def _cue_floor(cue: Cue, pairs: Sequence[CueTable], seed: int) -> float | None:
-    if not pairs:
-        return None
-    areas = [area(pair.is_fake, _ranks(pair, cue, seed)) for pair in pairs]
-    return max(max(one, 1 - one) for one in areas)
+def _cue_floor(cue: Cue, pairs: Mapping[tuple[str, str], CueTable], seed: int) -> Floor | None:
+    areas = {names: area(pair.is_fake, _ranks(pair, cue, seed)) for names, pair in pairs.items()}
+    return Floor(pairs={names: max(one, 1 - one) for names, one in areas.items()}) if areas else None
