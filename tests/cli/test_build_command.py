@@ -105,12 +105,13 @@ def test_what_cannot_be_done_is_an_error(tmp_path: Path, data: Path) -> None:
     assert not out.exists()
 
 
-def test_a_face_detector_that_is_none_is_named_once(tmp_path: Path, data: Path) -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_face_detector_that_is_none_is_named(tmp_path: Path, data: Path, workers: int) -> None:
     pytest.importorskip("cv2")
     detector = tmp_path / "faces.onnx"
     detector.write_bytes(b"no network")
     with pytest.raises(InvalidDetector, match=r"faces\.onnx"):
-        run(data, "--out", tmp_path / "out", "--face-detector", detector, "--workers", 1)
+        run(data, "--out", tmp_path / "out", "--face-detector", detector, "--workers", workers)
 
 
 def test_weights_are_part_of_the_settings(tmp_path: Path, data: Path) -> None:

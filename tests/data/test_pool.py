@@ -21,6 +21,10 @@ def divider() -> "partial[float]":
     return partial(truediv, 1)
 
 
+def without_tool() -> "partial[float]":
+    raise ZeroDivisionError("no tool")
+
+
 def dying() -> Callable[[int], None]:
     return os._exit
 
@@ -34,6 +38,12 @@ def test_every_task_is_done_once(workers: int) -> None:
 def test_an_error_reaches_the_caller(workers: int) -> None:
     with pytest.raises(ZeroDivisionError):
         list(in_processes(divider, [1, 1, 0, 1], workers))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_error_at_the_start_reaches_the_caller(workers: int) -> None:
+    with pytest.raises(ZeroDivisionError, match="no tool"):
+        list(in_processes(without_tool, range(9), workers))
 
 
 def test_a_process_that_dies_is_named() -> None:

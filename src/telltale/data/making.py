@@ -112,13 +112,7 @@ class Maker:
         made = Made(number=job.number, rows={}, failures={})
         names = ("", *job.twins)
         try:
-            with warnings.catch_warnings(record=True) as notes:
-                warnings.simplefilter("always")
-                self._make(job.sample, names, made)
-            said = "; ".join(str(note.message) for note in notes)
-            for _, row in made.rows.values():
-                if row is not None:
-                    row["notes"] = said
+            self._make(job.sample, names, made)
         except TelltaleError as error:
             made.failures.update({name: str(error) for name in names if name not in made.rows})
         except MemoryError:
@@ -149,13 +143,16 @@ class Maker:
     def _equalised(self, data: bytes, sample: Sample, key: str) -> tuple[Pixels, Row]:
         """The built picture's pixels, and what is to be told of the original."""
         settings = self._settings
-        pixels = decode(data, max_pixels=settings.max_pixels, name=str(sample.path))
+        with warnings.catch_warnings(record=True) as notes:
+            warnings.simplefilter("always")
+            pixels = decode(data, max_pixels=settings.max_pixels, name=str(sample.path))
         face, origin = self._face(pixels, sample)
         window = choose_window((pixels.shape[0], pixels.shape[1]), face, settings, key)
         about = _about(data, str(sample.path), window, origin) | {
             "quality": choose_quality(settings, key),
             "seed": settings.seed,
             "perceptual_hash": perceptual_hash(pixels),
+            "notes": "; ".join(str(note.message) for note in notes),
         }
         return equalise(pixels, window, settings), about
 

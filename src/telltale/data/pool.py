@@ -5,10 +5,11 @@ import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from itertools import islice
 from multiprocessing import connection, get_context, parent_process
 from threading import Thread
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from telltale.data.memory import keep_freed_memory
 from telltale.errors import InvalidConfig
@@ -34,6 +35,7 @@ def in_processes(
 
     Raises:
         InvalidConfig: a process died, as one does that runs out of memory.
+        Exception: what `start` or a task raised.
     """
     if workers == 1:
         yield from map(start(), tasks)
@@ -72,7 +74,15 @@ def _begin(start: Callable[[], Callable[[Any], Any]]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
     keep_freed_memory()
-    _work.append(start())
+    try:
+        _work.append(start())
+    # An error in an initialiser would count as a process that died, and its reason would be lost.
+    except Exception as error:
+        _work.append(partial(_fail, error))
+
+
+def _fail(error: Exception, _task: object) -> NoReturn:
+    raise error
 
 
 def _end_with_parent() -> None:
