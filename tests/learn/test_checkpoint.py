@@ -1,0 +1,176 @@
+"""Weights and spec in one safetensors file: the round trip, and files that are refused."""
+
+import json
+import struct
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from random_weights import noise, randomised, spec_of
+from safetensors.torch import load_file, save_file
+
+from telltale import learn
+from telltale.errors import InvalidDetector
+from telltale.geometry import PatchGrid
+from telltale.learn.checkpoint import file_hash, load, read_spec, restore, save
+from telltale.spec import METADATA_KEY, DetectorSpec
+
+NAME = "xception_block1"
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> Path:
+    model = randomised(NAME)
+    save(tmp_path / "best.safetensors", model, spec_of(model))
+    return tmp_path / "best.safetensors"
+
+
+def rewritten(path: Path, spec: DetectorSpec | str | None, **changes: torch.Tensor | None) -> Path:
+    """The same file with another spec, or with tensors changed, added or left out."""
+    tensors = {**load_file(path), **changes}
+    header = spec.to_json() if isinstance(spec, DetectorSpec) else spec
+    kept = {name: tensor for name, tensor in tensors.items() if tensor is not None}
+    save_file(kept, path, None if header is None else {METADATA_KEY: header})
+    return path
+
+
+@pytest.mark.parametrize("architecture", [NAME, "resnet18_layer1", "mesoinception4"])
+def test_round_trip(architecture: str, tmp_path: Path) -> None:
+    """To the bit, batch-norm statistics included, and ready to predict."""
+    model = randomised(architecture)
+    path = tmp_path / "new" / "folder" / "best.safetensors"
+    save(path, model, spec_of(model))
+    found, spec = restore(path)
+    assert spec == spec_of(model) == read_spec(path)
+    assert (found.architecture, found.grid, found.training) == (architecture, model.grid, False)
+    assert found.state_dict().keys() == model.state_dict().keys()
+    assert all(torch.equal(tensor, found.state_dict()[name]) for name, tensor in model.state_dict().items())
+
+
+def test_channels_last_weights(tmp_path: Path) -> None:
+    """Training leaves them so."""
+    model = randomised(NAME)
+    expected = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    save(tmp_path / "last.safetensors", model.to(memory_format=torch.channels_last), spec_of(model))  # type: ignore[call-overload]
+    found = restore(tmp_path / "last.safetensors")[0].state_dict()
+    assert all(torch.equal(tensor, found[name]) for name, tensor in expected.items())
+
+
+def test_the_header_is_plain_json(stored: Path) -> None:
+    """Anybody can read what a file is, without telltale or torch."""
+    data = stored.read_bytes()
+    (length,) = struct.unpack("<Q", data[:8])
+    header = json.loads(data[8 : 8 + length])
+    assert json.loads(header["__metadata__"]["telltale"])["architecture"] == NAME
+
+
+def test_nothing_is_left_beside_the_file(stored: Path) -> None:
+    assert [path.name for path in stored.parent.iterdir()] == ["best.safetensors"]
+    model = randomised(NAME)
+    (stored.parent / "taken.safetensors").mkdir()
+    with pytest.raises(OSError, match="taken"):
+        save(stored.parent / "taken.safetensors", model, spec_of(model))
+    assert sorted(path.name for path in stored.parent.iterdir()) == ["best.safetensors", "taken.safetensors"]
+
+
+def test_an_older_file_is_replaced_whole(stored: Path) -> None:
+    before = file_hash(stored)
+    model = randomised(NAME, seed=1)
+    save(stored, model, spec_of(model))
+    assert file_hash(stored) != before
+    assert torch.equal(restore(stored)[0].convout.weight, model.convout.weight)
+
+
+def test_a_spec_of_another_model_is_not_stored(tmp_path: Path) -> None:
+    model = randomised(NAME)
+    for wrong in (
+        replace(spec_of(model), architecture="xception_block2"),
+        replace(spec_of(model), grid=PatchGrid(1, 1, 0)),
+        replace(spec_of(model), grid=None),
+    ):
+        with pytest.raises(InvalidDetector, match="a spec of xception_block1"):
+            save(tmp_path / "wrong.safetensors", model, wrong)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"hello, this is no weights file", b"\x80\x04\x95pickle" + bytes(50), bytes(200), b"\xff" * 100]
+)
+def test_no_safetensors_file(data: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "other.safetensors"
+    path.write_bytes(data)
+    for read in (restore, read_spec, load):
+        with pytest.raises(InvalidDetector, match=r"other\.safetensors"):
+            read(path)
+
+
+def test_damaged_files(stored: Path) -> None:
+    data = stored.read_bytes()
+    for length in (4, 50, len(data) // 2, len(data) - 1):
+        stored.write_bytes(data[:length])
+        with pytest.raises(InvalidDetector, match=r"best\.safetensors"):
+            restore(stored)
+
+
+def test_no_file(tmp_path: Path) -> None:
+    for path in (tmp_path / "absent", tmp_path):
+        with pytest.raises(InvalidDetector, match=path.name):
+            restore(path)
+
+
+def test_somebody_elses_safetensors(stored: Path) -> None:
+    with pytest.raises(InvalidDetector, match=r"best\.safetensors without a detector's spec"):
+        restore(rewritten(stored, None))
+    with pytest.raises(InvalidDetector, match=r"format 1; found .* in .*best\.safetensors"):
+        restore(rewritten(stored, "{}"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"convout.bias": None}, r"Missing key.*convout\.bias"),
+        ({"surprise": torch.zeros(1)}, "Unexpected key.*surprise"),
+        ({"convout.bias": torch.zeros(3)}, "size mismatch for convout.bias"),
+    ],
+)
+def test_every_parameter_and_no_other(changes: dict[str, torch.Tensor | None], words: str, stored: Path) -> None:
+    spec = read_spec(stored)
+    with pytest.raises(InvalidDetector, match=words) as caught:
+        restore(rewritten(stored, spec, **changes))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_spec_that_does_not_fit_the_weights(stored: Path) -> None:
+    spec = read_spec(stored)
+    with pytest.raises(InvalidDetector, match="the weights of resnet18_layer1"):
+        restore(rewritten(stored, replace(spec, architecture="resnet18_layer1")))
+    with pytest.raises(InvalidDetector, match="xception_block99"):
+        restore(rewritten(stored, replace(spec, architecture="xception_block99")))
+    with pytest.raises(InvalidDetector, match="the grid of xception_block1"):
+        restore(rewritten(stored, replace(spec, grid=PatchGrid(19, 4, -5))))
+
+
+def test_loading_draws_no_random_number(stored: Path) -> None:
+    """A training run that looks at a file stays the run it was."""
+    torch.manual_seed(3)
+    expected = torch.rand(4)
+    torch.manual_seed(3)
+    restore(stored)
+    assert torch.equal(torch.rand(4), expected)
+
+
+def test_a_detector_on_torch(stored: Path) -> None:
+    detector = load(str(stored), threads=2)
+    image = noise(60, 83)
+    with torch.inference_mode():
+        expected = restore(stored)[0].from_pixels(torch.from_numpy(image[None])).numpy()[0]
+    assert np.abs(detector(image).patch_logits - expected).max() < 1e-5
+    assert (detector.sha256, detector.threads) == (file_hash(stored), 2)
+    assert detector.spec == read_spec(stored)
+
+
+def test_public_names() -> None:
+    assert learn.load is load
+    assert all(hasattr(learn, name) for name in learn.__all__)
