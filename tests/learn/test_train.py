@@ -262,7 +262,7 @@ def test_other_ways_to_train(samples: list[Sample], tmp_path: Path, changes: dic
 
 def test_dropout_is_drawn_anew_and_repeatably(tmp_path: Path) -> None:
     samples = write_samples(tmp_path / "data", train=2, validation=2, side=256)
-    config = tiny(architecture="mesoinception4", crop=256, epochs=1, steps_per_epoch=2)
+    config = tiny(architecture="mesoinception4", crop=256, batch=2, epochs=1, steps_per_epoch=2)
     first, second = (next(train(config, tmp_path / name, samples=samples)).loss for name in "ab")
     assert first == second
     run = set_up(config, samples=samples)
