@@ -86,7 +86,12 @@ def test_pixels_do_not_depend_on_label_source_split_or_company(tmp_path: Path, s
 def test_nothing_about_the_files_but_their_pixels_differs_between_labels(tmp_path: Path) -> None:
     """Planted leaks: only fakes are PNG, only reals have EXIF, sizes and names differ."""
     for number in range(6):
-        write(tmp_path / "data" / "real" / f"IMG_{number}.jpg", number, height=90, exif=b"Exif\0\0MM\0*\0\0\0\x08\0\0")
+        write(
+            tmp_path / "data" / "real" / f"IMG_{number}.jpg",
+            number,
+            height=90,
+            exif=b"Exif\0\0MM\0*\0\0\0\x08\0\0\0\0\0\0",
+        )
         write(tmp_path / "data" / "fake" / f"seed{number}.png", 100 + number, height=64)
     build(scan([tmp_path / "data"]), tmp_path / "out", SETTINGS)
     rows = index(tmp_path / "out")
