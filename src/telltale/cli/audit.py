@@ -5,7 +5,9 @@ import os
 import shlex
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,8 +23,9 @@ if TYPE_CHECKING:
 
 # The verdict is the exit code, so an error needs another.
 EXIT = {"clean": 0, "suspicious": 1, "leaking": 2}
-FAILED = 3
+FAILED, STOPPED = 3, 130
 WRONG_USAGE = 2
+_FEW = 10
 
 
 class AuditCommand(TyperCommand):
@@ -49,6 +52,13 @@ def audit(
     real: Annotated[list[Path] | None, typer.Option(help="A folder of real pictures; may be repeated.")] = None,
     fake: Annotated[list[Path] | None, typer.Option(help="A folder of fake pictures; may be repeated.")] = None,
     split: Annotated[str | None, typer.Option(help="Only this split: train, validation or test.")] = None,
+    path_column: Annotated[str | None, typer.Option(help="Manifest column of the path.")] = None,
+    label_column: Annotated[str | None, typer.Option(help="Manifest column of the label.")] = None,
+    source_column: Annotated[str | None, typer.Option(help="Manifest column of the source.")] = None,
+    split_column: Annotated[str | None, typer.Option(help="Manifest column of the split.")] = None,
+    group_column: Annotated[str | None, typer.Option(help="Manifest column of the group: identity, video.")] = None,
+    real_label: Annotated[list[str] | None, typer.Option(help="A word that means real; may be repeated.")] = None,
+    fake_label: Annotated[list[str] | None, typer.Option(help="A word that means fake; may be repeated.")] = None,
     max_images: Annotated[
         int, typer.Option(min=0, help="Files of each label and source to look at, drawn at random; 0 = all.")
     ] = 500,
@@ -61,70 +71,93 @@ def audit(
 
     Exit code 0: clean; 1: suspicious; 2: leaking; 3: no verdict, because of an error.
     """
+    columns = {
+        "path": path_column,
+        "label": label_column,
+        "source": source_column,
+        "split": split_column,
+        "group": group_column,
+    }
+    given = Given(
+        sources=tuple(sources or ()),
+        real=tuple(real or ()),
+        fake=tuple(fake or ()),
+        columns={key: name for key, name in columns.items() if name is not None},
+        words=(tuple(real_label or ()), tuple(fake_label or ())),
+    )
+    with _no_verdict_on_errors():
+        from telltale.data.audit import audit as look
+
+        samples = _samples(given, split)
+        with progress("auditing") as advance:
+            found = look(
+                samples, max_images=max_images, seed=seed, workers=workers or os.cpu_count() or 1, visit=advance
+            )
+        values = _values(found, given, {"max_images": max_images, "seed": seed, "split": split})
+        if html is not None:
+            _write_page(html, found, values)
+        print(json.dumps(values, allow_nan=False) if as_json else "\n".join(map(one_line, _lines(values))))
+    raise typer.Exit(EXIT[found.verdict])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What the command line names: sources, folders of one label, manifest columns, words for (real, fake)."""
+
+    sources: tuple[Path, ...] = ()
+    real: tuple[Path, ...] = ()
+    fake: tuple[Path, ...] = ()
+    columns: dict[str, str] = field(default_factory=dict)
+    words: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+
+
+def build_command(given: Given) -> str:
+    """The command that makes a data set of the same pictures, all through one path."""
+    options = [
+        *(("--real", str(folder)) for folder in given.real),
+        *(("--fake", str(folder)) for folder in given.fake),
+        *((f"--{key}-column", name) for key, name in given.columns.items()),
+        *((option, word) for option, words in zip(_WORDS, given.words, strict=True) for word in words),
+        ("--preset", "web"),
+        ("--out", "built"),
+    ]
+    return shlex.join(["telltale", "build", *map(str, given.sources), *(word for pair in options for word in pair)])
+
+
+_WORDS = ("--real-label", "--fake-label")
+
+
+@contextmanager
+def _no_verdict_on_errors() -> Iterator[None]:
+    """Whatever goes wrong ends with its own exit code, never with one that is a verdict."""
     try:
-        verdict = _run(sources or [], (real or [], fake or []), split, max_images, seed, as_json, html, workers)
+        yield
     except (TelltaleError, OSError) as error:
         print(f"telltale: {one_line(str(error))}", file=sys.stderr)
         raise typer.Exit(FAILED) from error
+    except KeyboardInterrupt as stopped:
+        raise typer.Exit(STOPPED) from stopped
     # Python would end with 1, which here means suspicious.
     except Exception as error:
         traceback.print_exc()
         raise typer.Exit(FAILED) from error
-    raise typer.Exit(EXIT[verdict])
 
 
-def _run(
-    sources: Sequence[Path],
-    labelled: tuple[Sequence[Path], Sequence[Path]],
-    split: str | None,
-    max_images: int,
-    seed: int,
-    as_json: bool,
-    html: Path | None,
-    workers: int,
-) -> str:
-    """Audit and print; returns the verdict."""
-    from telltale import __version__
-    from telltale.data.audit import audit as look
-    from telltale.data.audit_words import as_values
-
-    samples = _samples(sources, labelled, split)
-    with progress("auditing", total=None) as advance:
-        found = look(samples, max_images=max_images, seed=seed, workers=workers or os.cpu_count() or 1, visit=advance)
-    command = build_command(sources, labelled)
-    values = {
-        **as_values(found),
-        "build_command": command if found.verdict != "clean" else None,
-        "settings": {"max_images": max_images, "seed": seed, "split": split},
-        "telltale_version": __version__,
-    }
-    if html is not None:
-        from telltale.data.audit_page import page
-
-        html.parent.mkdir(parents=True, exist_ok=True)
-        html.write_text(page(found, values), encoding="utf-8")
-    print(json.dumps(values, allow_nan=False) if as_json else "\n".join(map(one_line, _lines(found, values))))
-    return found.verdict
-
-
-def build_command(sources: Sequence[Path], labelled: tuple[Sequence[Path], Sequence[Path]]) -> str:
-    """The command that makes a data set of the same pictures, all through one path."""
-    words = ["telltale", "build", *map(str, sources)]
-    for option, folders in zip(("--real", "--fake"), labelled, strict=True):
-        words += [word for folder in folders for word in (option, str(folder))]
-    return shlex.join([*words, "--preset", "web", "--out", "built"])
-
-
-def _samples(
-    sources: Sequence[Path], labelled: tuple[Sequence[Path], Sequence[Path]], split: str | None
-) -> "list[Sample]":
+def _samples(given: Given, split: str | None) -> "list[Sample]":
     from telltale.data.layouts import of_one_label
     from telltale.data.samples import scan
+    from telltale.data.vocabulary import vocabulary
 
-    found = scan(sources, split=split) if sources else []
-    for folders, is_fake in zip(labelled, (False, True), strict=True):
-        each = [sample for folder in folders for sample in of_one_label(folder, is_fake)]
-        found += [sample for sample in each if split in (None, sample.split)]
+    found = []
+    if given.sources:
+        found += scan(given.sources, columns=given.columns, split=split, labels=vocabulary(*given.words))
+    for folders, is_fake in ((given.real, False), (given.fake, True)):
+        names = [folder.resolve().name for folder in folders]
+        for folder, name in zip(folders, names, strict=True):
+            # Two folders of one name are two sources all the same.
+            source = name if names.count(name) == 1 else str(folder)
+            each = (replace(sample, source=source) for sample in of_one_label(folder, is_fake))
+            found += [sample for sample in each if split in (None, sample.split)]
     if not found:
         raise InvalidConfig(
             expected="something to audit", found="no files", do="Name manifests or folders, or --real and --fake."
@@ -132,7 +165,23 @@ def _samples(
     return found
 
 
-def _lines(found: "Audit", values: dict[str, Any]) -> list[str]:
+def _values(found: "Audit", given: Given, settings: dict[str, Any]) -> dict[str, Any]:
+    from telltale import __version__
+    from telltale.data.audit_words import as_values
+
+    command = None if found.verdict == "clean" else build_command(given)
+    return {**as_values(found), "build_command": command, "settings": settings, "telltale_version": __version__}
+
+
+def _write_page(path: Path, found: "Audit", values: dict[str, Any]) -> None:
+    from telltale.data.audit_page import page
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page(found, values), encoding="utf-8", errors="backslashreplace")
+
+
+def _lines(values: dict[str, Any]) -> list[str]:
+    """The report in a few lines."""
     counts, whole = values["counts"], values["probes"]["all"]
     lines = [
         values["headline"],
@@ -143,7 +192,7 @@ def _lines(found: "Audit", values: dict[str, Any]) -> list[str]:
     ]
     lines += [f"{number}. {words}" for number, words in enumerate(values["worst"], 1)]
     lines += [f"- {reason}" for reason in values["reasons"]]
-    lines += [f"failed  {path}: {reason}" for path, reason in found.failures.items()][:10]
+    lines += [f"failed  {one['path']}: {one['reason']}" for one in values["failures"][:_FEW]]
     if values["build_command"]:
         lines.append(f"To remove what can be removed: {values['build_command']}")
     return lines

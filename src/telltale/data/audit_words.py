@@ -150,7 +150,7 @@ def _of_probe(name: str, probe: ProbeReport) -> str:
     return f"{what} together: AUC {probe.auc:.2f} ({probe.low:.2f} to {probe.high:.2f}){beside}"
 
 
-def _category(fake: NDArray[np.str_], real: NDArray[np.str_]) -> str:
+def _category(fake: NDArray[Any], real: NDArray[Any]) -> str:
     """The word whose shares differ most; of several, one that fakes have more often."""
     fake, real = fake[fake != ""], real[real != ""]
     words = np.unique(np.concatenate([fake, real]))

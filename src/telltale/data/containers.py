@@ -59,7 +59,7 @@ def _jpeg(data: bytes) -> Iterator[_Part]:
         if kind == 0xFF:
             place += 1
             continue
-        start, place = place, place + 2 + struct.unpack_from(">H", data, place + 2)[0]
+        start, place = place, min(place + 2 + struct.unpack_from(">H", data, place + 2)[0], len(data))
         mark = "" if scanned else _jpeg_mark(kind, data[start + 4 : place])
         if kind == _SCAN:
             found = _AFTER_SCAN.search(data, place)
@@ -102,8 +102,8 @@ def _png(data: bytes) -> Iterator[_Part]:
     place = 8
     while place + 12 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, place)
-        place += 12 + length
-        yield _Part(kind.decode("latin-1"), 12 + length if kind in (b"IDAT", b"PLTE", b"tRNS") else 0)
+        start, place = place, min(place + 12 + length, len(data))
+        yield _Part(kind.decode("latin-1"), place - start if kind in (b"IDAT", b"PLTE", b"tRNS") else 0)
         if kind == b"IEND":
             return
 
@@ -112,9 +112,8 @@ def _webp(data: bytes) -> Iterator[_Part]:
     place = 12
     while place + 8 <= len(data):
         kind, length = struct.unpack_from("<4sI", data, place)
-        padded = length + length % 2
-        place += 8 + padded
-        yield _Part(kind.decode("latin-1").strip(), padded if kind in (b"VP8 ", b"VP8L", b"ALPH", b"ANMF") else 0)
+        body, place = place + 8, min(place + 8 + length + length % 2, len(data))
+        yield _Part(kind.decode("latin-1").strip(), place - body if kind in (b"VP8 ", b"VP8L", b"ALPH", b"ANMF") else 0)
 
 
 _READERS: dict[str, Callable[[bytes], Iterator[_Part]]] = {"JPEG": _jpeg, "PNG": _png, "WEBP": _webp}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Bool, Shaped
 from numpy.typing import NDArray
 
 from telltale.data.cues import BY_NAME, CUES, Value, container_cues, name_cues
@@ -49,13 +50,13 @@ class CueTable:
         is_fake: labels.
         source: the generator or camera dataset.
         group: what belongs together; "" where unknown.
-        columns: cue -> float64 with NaN where missing, or strings with "" where missing.
+        columns: cue -> float64 with NaN where missing, or words with "" where missing.
     """
 
-    is_fake: NDArray[np.bool_]
-    source: NDArray[np.str_]
-    group: NDArray[np.str_]
-    columns: dict[str, NDArray[np.float64] | NDArray[np.str_]]
+    is_fake: Bool[np.ndarray, " n"]
+    source: Shaped[np.ndarray, " n"]
+    group: Shaped[np.ndarray, " n"]
+    columns: dict[str, Shaped[np.ndarray, " n"]]
 
     def only(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> "CueTable":
         """The chosen rows."""
@@ -79,13 +80,14 @@ def read_record(sample: Sample) -> Record:
             # A damaged profile or EXIF block is ignored by `decode`, and here it is a cue like any other.
             warnings.simplefilter("ignore")
             facts = format_facts(data, name=str(sample.path))
+            steps = luminance_steps(data)
             pixels = decode(data, name=str(sample.path))
     except TelltaleError as error:
         return Record(cues={}, failure=str(error))
     stored = sample.data is None and sample.member is None
     cues: dict[str, Value] = {
         **container_cues(facts),
-        **pixel_cues(pixels, steps=luminance_steps(data)),
+        **pixel_cues(pixels, steps=steps),
         **name_cues(sample.path, sample.path.stat().st_mtime if stored else None),
     }
     return Record(
@@ -139,7 +141,7 @@ def cue_table(samples: Sequence[Sample], records: Sequence[Record]) -> CueTable:
     )
 
 
-def _column(name: str, values: Sequence[Value]) -> NDArray[np.float64] | NDArray[np.str_]:
+def _column(name: str, values: Sequence[Value]) -> Shaped[np.ndarray, " n"]:
     if BY_NAME[name].kind == "category":
         return np.array(["" if value is None else str(value) for value in values], dtype=np.str_)
     return np.array([np.nan if value is None else float(value) for value in values], dtype=np.float64)

@@ -106,8 +106,11 @@ def judge_probes(table: CueTable, *, seed: int = 0, workers: int = 1) -> dict[st
         InvalidConfig: a worker process died.
         MissingExtra: without the `[evaluate]` extra.
     """
-    sets = {name: [cue.name for cue in CUES if cue.family in families] for name, families in PROBES.items()}
-    found = {name: probe(table, cues, seed=seed) for name, cues in sets.items()}
+    varying = [cue for cue in CUES if np.unique(table.columns[cue.name]).size > 1]
+    sets = {name: tuple(cue.name for cue in varying if cue.family in families) for name, families in PROBES.items()}
+    # Where names do not vary, the probe with them is the probe without.
+    fitted = {cues: probe(table, cues, seed=seed) for cues in dict.fromkeys(sets.values())}
+    found = {name: fitted[cues] for name, cues in sets.items()}
     under = floors(table, {name: sets[name] for name in _WITHOUT_NAMES}, seed=seed, workers=workers)
     return {name: _probe_report(name, one, under.get(name)) for name, one in found.items() if one is not None}
 

@@ -7,7 +7,7 @@ larger than the difference between two sources of reals.
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Shaped, UInt8
 
 from telltale.image import Pixels
 
@@ -75,14 +75,14 @@ PIXEL_CUES = (
 )
 
 
-def _centre(pixels: Pixels) -> Pixels:
+def _centre(pixels: Pixels) -> UInt8[np.ndarray, "rows columns 3"]:
     """The central window, at an offset that keeps the 8x8 grid of the whole picture in place."""
     height, width = pixels.shape[:2]
     top, left = (max(length - WINDOW, 0) // 2 // BLOCK * BLOCK for length in (height, width))
     return pixels[top : top + WINDOW, left : left + WINDOW]
 
 
-def _second_difference(plane: Plane, axis: int) -> Plane:
+def _second_difference(plane: Plane, axis: int) -> Float[np.ndarray, "rows columns"]:
     return np.diff(plane, n=2, axis=axis)
 
 
@@ -164,8 +164,9 @@ def _strongest_period(profile: Float[np.ndarray, "n"]) -> float:
     frequency = np.fft.rfftfreq(profile.size - 2)
     # The filter's own gain.
     spectrum[1:] /= 2 - 2 * np.cos(2 * np.pi * frequency[1:])
+    # In steps of the spectrum; in small pictures there are few between one multiple of 1/8 and the next.
     from_grid = np.abs(frequency * BLOCK - np.rint(frequency * BLOCK)) / BLOCK * (profile.size - 2)
-    kept = spectrum[(frequency > 1 / 16) & (from_grid > 2)]
+    kept = spectrum[(frequency > 1 / 16) & (from_grid > min(2, profile.size / 32))]
     return float(np.log((kept.max() + 1e-9) / (np.median(kept) + 1e-9)))
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from itertools import combinations
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 from numpy.typing import NDArray
 
 from telltale.data.association import Association, Bootstrap, group_numbers
@@ -133,14 +133,18 @@ def _drawn(table: CueTable, seed: int) -> NDArray[np.intp]:
 
 
 def _features(table: CueTable, names: Sequence[str]) -> Float[np.ndarray, "n cues"]:
-    return np.stack([_numbers(table.columns[name]) for name in names], axis=1)
+    return (
+        np.stack([_numbers(table.columns[name]) for name in names], axis=1)
+        if names
+        else np.empty((len(table.is_fake), 0))
+    )
 
 
 def _categories(table: CueTable, names: Sequence[str]) -> Bool[np.ndarray, " cues"]:
     return np.array([table.columns[name].dtype.kind == "U" for name in names], dtype=bool)
 
 
-def _numbers(column: NDArray[np.float64] | NDArray[np.str_]) -> NDArray[np.float64]:
+def _numbers(column: Shaped[np.ndarray, " n"]) -> NDArray[np.float64]:
     """Words as numbers: the most frequent are 0, 1, 2 and so on, the rare ones share the last."""
     if column.dtype.kind != "U":
         return np.asarray(column, np.float64)
@@ -184,8 +188,12 @@ def _folds(table: CueTable, seed: int) -> Iterator[tuple[NDArray[np.intp], NDArr
     if np.all(table.group == ""):
         yield from selection.StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(labels, labels)
         return
-    split = selection.StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
-    for fit, judge in split.split(labels, labels, group_numbers(table.group)):
+    groups = group_numbers(table.group)
+    count = min(FOLDS, int(groups.max()) + 1)
+    if count < 2:
+        return
+    split = selection.StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+    for fit, judge in split.split(labels, labels, groups):
         # A few large groups may leave a fit without fakes or without reals: its files keep the score 0.5.
         if judge.size and 0 < labels[fit].sum() < fit.size:
             yield fit, judge
