@@ -49,7 +49,7 @@ def main() -> None:
         way, processes, data, out = given.one
         print(json.dumps(measure(way, int(processes), Path(data), Path(out))))
         return
-    rounds, count = (1, 24) if given.quick else (5, 800)
+    rounds, count = (1, 24) if given.quick else (5, 400)
     with tempfile.TemporaryDirectory() as folder:
         write_pictures(Path(folder) / "data", count)
         rows = list(compare(rounds, count, Path(folder)))
