@@ -73,6 +73,7 @@ def save_png(pixels: Pixels, path: Path) -> None:
     Image.fromarray(resize(pixels, SIDE, SIDE)).save(path.with_suffix(".png"))
 
 
+RESAMPLED = ("resampling", "nyquist", "nyquist_edge", "detail")
 # Leak -> how reals and fakes are saved, and the cues that name it.
 PLANTED: dict[str, tuple[Save, Save, tuple[str, ...]]] = {
     "only fakes are PNG": (save_jpeg, save_png, ("format",)),
@@ -81,12 +82,12 @@ PLANTED: dict[str, tuple[Save, Save, tuple[str, ...]]] = {
     "fakes resized once more, to 230 px and back": (
         save_jpeg,
         partial(save_jpeg, by_way_of=230),
-        ("resampling", "nyquist", "nyquist_edge"),
+        RESAMPLED,
     ),
     "fakes resized once more, to 300 px and back": (
         save_jpeg,
         partial(save_jpeg, by_way_of=300),
-        ("resampling", "nyquist", "nyquist_edge"),
+        RESAMPLED,
     ),
 }
 

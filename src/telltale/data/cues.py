@@ -69,7 +69,7 @@ CUES = (
     _cue("chroma_detail", "pixels", "number", "detail in chroma", "less where chroma was once stored at half size"),
     _cue("level_gaps", "pixels", "number", "gaps between grey levels", "brightness or contrast changed in eight bits"),
     _cue("noise_floor", "pixels", "number", "noise floor", "noise of the calmest blocks"),
-    _cue("detail", "pixels", "number", "fine detail", "fine frequencies over coarse ones"),
+    _cue("detail", "pixels", "number", "fine detail", "fine over coarse; less after resampling or blurring"),
     _cue("saturation", "pixels", "number", "share of black and white", "samples at 0 or 255"),
     _cue("flat_border", "pixels", "number", "flat borders", "rows and columns of one colour: padding"),
     _cue("bytes_per_pixel", "size", "number", "bytes per pixel", "quality, codec, and how busy the picture is"),
