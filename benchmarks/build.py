@@ -1,6 +1,6 @@
 """Building speed: a plain Pillow loop against `telltale build`, side by side in one run.
 
-Command:  python benchmarks/build.py               (about 2 minutes on 2 cores; --quick: seconds, nothing written)
+Command:  python benchmarks/build.py               (about 4 minutes on 2 cores; --quick: seconds, nothing written)
 Writes:   results/build_speed.csv
 
 JPEGs of 512 px become PNGs of 128 px, the preset `paper`. Each way runs in a process of its own, the ways take turns,
@@ -49,7 +49,7 @@ def main() -> None:
         way, processes, data, out = given.one
         print(json.dumps(measure(way, int(processes), Path(data), Path(out))))
         return
-    rounds, count = (1, 24) if given.quick else (5, 400)
+    rounds, count = (1, 24) if given.quick else (3, 1500)
     with tempfile.TemporaryDirectory() as folder:
         write_pictures(Path(folder) / "data", count)
         rows = list(compare(rounds, count, Path(folder)))

@@ -1,8 +1,8 @@
 """Prediction speed and peak memory: plain eager torch, whole-image ONNX Runtime, and telltale's tiles, side by side.
 
 Commands:
-    python benchmarks/speed.py            everything below; writes results/speed.csv        (20 minutes on 4 cores)
-    python benchmarks/speed.py --tiles    which tiles cost least; writes results/tiles.csv  (8 minutes)
+    python benchmarks/speed.py            everything below; writes results/speed.csv        (15 minutes on 2 cores)
+    python benchmarks/speed.py --tiles    which tiles cost least; writes results/tiles.csv  (4 minutes)
     python benchmarks/speed.py --large    100 megapixels alone                              (2 minutes)
     python benchmarks/speed.py --quick    one model, small pictures; writes nothing         (30 seconds)
 
@@ -43,7 +43,7 @@ from telltale.image import Pixels, Preparation, prepare
 from telltale.runtime import load
 
 RESULTS = Path(__file__).parents[1] / "results"
-MODELS = ("xception_block1", "xception_block2", "xception_block3", "resnet18_layer1")
+MODELS = ("xception_block2", "resnet18_layer1")
 SIDES = (128, 299, 1024, 4096)
 LARGE = 10_000
 TILES = (128, 192, 256, 384, 512, 768, 1024)
@@ -76,7 +76,7 @@ def main() -> None:
     if given.one:
         print(json.dumps(measure(Case(**json.loads(given.one[0])), Path(given.one[1]))))
         return
-    threads = given.threads or os.cpu_count() or 1
+    threads = given.threads or len(os.sched_getaffinity(0))
     if given.tiles:
         report(run(tile_cases(threads)), RESULTS / "tiles.csv")
     elif given.large:

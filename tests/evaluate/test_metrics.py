@@ -93,6 +93,17 @@ def test_calibration_error_by_hand(data: tuple[Labels, Scores], bins: int) -> No
     assert expected_calibration_error(is_fake, probabilities, bins=bins) == pytest.approx(gap / is_fake.size)
 
 
+@given(labelled(), st.integers(1, 12), st.lists(st.integers(1, 4), min_size=12, max_size=12))
+def test_a_weight_in_calibration_error_is_a_repeated_image(
+    data: tuple[Labels, Scores], bins: int, times: list[int]
+) -> None:
+    is_fake, probabilities = data
+    count = np.array(times[: is_fake.size])
+    repeated = expected_calibration_error(np.repeat(is_fake, count), np.repeat(probabilities, count), bins=bins)
+    weighted = expected_calibration_error(is_fake, probabilities, bins=bins, weights=count.astype(float))
+    assert weighted == pytest.approx(repeated)
+
+
 def test_perfect_calibration_has_no_error_and_certain_mistakes_have_all() -> None:
     is_fake = np.arange(100) < 30
     assert expected_calibration_error(is_fake, np.full(100, 0.3)) == pytest.approx(0, abs=1e-12)

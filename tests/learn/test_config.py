@@ -1,6 +1,6 @@
 import json
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import jaxtyping
 import pytest
@@ -9,6 +9,8 @@ from training_samples import TINY, tiny
 from telltale.errors import InvalidConfig
 from telltale.image import Preparation
 from telltale.learn.config import AUGMENTATIONS, TrainConfig
+
+SCHEDULES: tuple[Literal["constant", "cosine"], ...] = ("constant", "cosine")
 
 
 def test_a_config_survives_json() -> None:
@@ -19,6 +21,14 @@ def test_a_config_survives_json() -> None:
 def test_an_unknown_setting_is_named() -> None:
     with pytest.raises(InvalidConfig, match="learning_speed"):
         TrainConfig.from_dict({"data": ["x"], "learning_speed": 1})
+
+
+def test_a_constant_rate_does_not_move_and_a_cosine_falls_to_nothing() -> None:
+    constant, falling = (tiny(learning_rate=0.5, epochs=2, steps_per_epoch=4, schedule=kind) for kind in SCHEDULES)
+    assert {constant.rate(step) for step in range(8)} == {0.5}
+    rates = [falling.rate(step) for step in range(9)]
+    assert rates == sorted(rates, reverse=True)
+    assert (rates[0], rates[4], rates[8]) == pytest.approx((0.5, 0.25, 0.0))
 
 
 def test_missing_data_is_named() -> None:
@@ -54,7 +64,9 @@ def test_a_setting_out_of_range_is_named(name: str, value: Any) -> None:
         replace(TINY, **{name: value})
 
 
-@pytest.mark.parametrize("name", ["view", "balance", "choose_by", "pooling", "precision", "channels_last", "device"])
+@pytest.mark.parametrize(
+    "name", ["view", "balance", "choose_by", "pooling", "precision", "channels_last", "device", "schedule"]
+)
 def test_a_word_nobody_knows_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # The type checker of the tests would get ahead of our own check, which users meet without it.
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)

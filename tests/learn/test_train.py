@@ -22,6 +22,7 @@ from telltale.learn import checkpoint
 from telltale.learn.batches import Batch, training_batches
 from telltale.learn.distributed import World
 from telltale.learn.run import Run, set_up
+from telltale.learn.state import read_state
 from telltale.learn.train import Epoch, train
 from telltale.learn.validation import validate
 
@@ -272,6 +273,33 @@ def test_dropout_is_drawn_anew_and_repeatably(tmp_path: Path) -> None:
     for group in run.optimiser.param_groups:
         group["lr"] = 0.0
     assert run.step(batch, 0) != run.step(batch, 1)
+
+
+def test_a_cosine_run_resumes_to_the_same_weights_and_its_end_stays_where_it_was(
+    samples: list[Sample], tmp_path: Path
+) -> None:
+    config = tiny(schedule="cosine", epochs=2, steps_per_epoch=2)
+    list(train(config, tmp_path / "whole", samples=samples))
+    next(train(config, tmp_path / "parts", samples=samples))
+    with pytest.raises(TrainingStopped, match="epochs was 2 and is 3"):
+        next(train(replace(config, epochs=3), tmp_path / "parts", samples=samples, resume=True))
+    list(train(config, tmp_path / "parts", samples=samples, resume=True))
+    whole, parts = (load_file(tmp_path / name / "last.safetensors") for name in ("whole", "parts"))
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+    constant = list(train(replace(config, schedule="constant"), tmp_path / "constant", samples=samples))
+    assert len(constant) == 2
+    other = load_file(tmp_path / "constant" / "last.safetensors")
+    assert any(not torch.equal(whole[name], other[name]) for name in whole)
+
+
+def test_a_state_from_before_a_setting_existed_has_its_default(samples: list[Sample], tmp_path: Path) -> None:
+    next(train(TINY, tmp_path, samples=samples))
+    state = read_state(tmp_path)
+    assert state is not None
+    older = replace(state, config={name: value for name, value in state.config.items() if name != "schedule"})
+    older.check_same_run(state)
+    with pytest.raises(TrainingStopped, match="seed was 0 and is 1"):
+        older.check_same_run(replace(state, config=state.config | {"seed": 1}))
 
 
 def iter_batches(run: Run) -> Iterator[Batch]:

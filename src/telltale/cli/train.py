@@ -64,6 +64,7 @@ def train(
     patience: Annotated[Number, says("Epochs without a better validation.", "10")] = None,
     choose_by: Annotated[Text, says("patch_accuracy, auc, average_precision or loss.", "patch_accuracy")] = None,
     learning_rate: Annotated[Real, says("Of Adam.", "0.001")] = None,
+    schedule: Annotated[Text, says("constant, or cosine: the learning rate falls to 0.", "constant")] = None,
     beta1: Annotated[Real, says("Of Adam.", "0.9")] = None,
     beta2: Annotated[Real, says("Of Adam.", "0.999")] = None,
     seed: Annotated[Number, says("Weights, batches, augmentation.", "0")] = None,

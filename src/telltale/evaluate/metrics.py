@@ -71,19 +71,27 @@ def _counts(is_fake: Labels, scores: Scores) -> tuple[Float[np.ndarray, "levels"
     return fakes, np.bincount(place, minlength=levels.size) - fakes
 
 
-def expected_calibration_error(is_fake: Labels, probabilities: Scores, *, bins: int = 10) -> float:
-    """Mean gap between probability and share of fakes over `bins` equal-width bins, weighted by their counts.
+def expected_calibration_error(
+    is_fake: Labels, probabilities: Scores, *, bins: int = 10, weights: Scores | None = None
+) -> float:
+    """Mean gap between probability and share of fakes over `bins` equal-width bins, weighted by what is in them.
+
+    Args:
+        is_fake: labels.
+        probabilities: calibrated, in [0, 1].
+        bins: of equal width.
+        weights: of each image; a probability made for equally many reals and fakes is judged at equal weights of both.
 
     Raises:
         InvalidDataset: no images.
     """
     if is_fake.size == 0:
         raise InvalidDataset(expected="at least one image", found="none", do="Check the selection.")
+    weight = np.ones(is_fake.size) if weights is None else weights
     place = np.minimum((probabilities * bins).astype(int), bins - 1)
-    count = np.bincount(place, minlength=bins)
-    fakes = np.bincount(place, weights=is_fake, minlength=bins)
-    said = np.bincount(place, weights=probabilities, minlength=bins)
-    return float(np.abs(fakes - said).sum() / count.sum())
+    fakes = np.bincount(place, weights=weight * is_fake, minlength=bins)
+    said = np.bincount(place, weights=weight * probabilities, minlength=bins)
+    return float(np.abs(fakes - said).sum() / weight.sum())
 
 
 def both_classes(is_fake: Labels, what: str) -> None:

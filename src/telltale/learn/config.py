@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass, fields
-from math import isfinite
+from math import cos, isfinite, pi
 from typing import Any, Literal, get_args
 
 from telltale.errors import InvalidConfig
@@ -15,6 +15,7 @@ Choice = Literal["patch_accuracy", "auc", "average_precision", "loss"]
 Precision = Literal["auto", "fp32", "bf16"]
 Switch = Literal["auto", "on", "off"]
 Device = Literal["auto", "cpu", "cuda"]
+Schedule = Literal["constant", "cosine"]
 Range = tuple[float, float]
 
 # In the order they are applied: what a camera, a resampler and a codec do to a picture, in that order.
@@ -50,7 +51,9 @@ class TrainConfig:
         epochs: at most this many.
         patience: stop after this many epochs without a better validation.
         choose_by: the validation figure that decides which epoch is best.
-        learning_rate: of Adam.
+        learning_rate: of Adam, at the first step.
+        schedule: "constant", or "cosine": the learning rate falls along half a cosine to nothing at the last of all
+            `epochs`, which then cannot change when a run is resumed.
         beta1: of Adam.
         beta2: of Adam.
         seed: decides initial weights, batches and augmentation.
@@ -94,6 +97,7 @@ class TrainConfig:
     patience: int = 10
     choose_by: Choice = "patch_accuracy"
     learning_rate: float = 1e-3
+    schedule: Schedule = "constant"
     beta1: float = 0.9
     beta2: float = 0.999
     seed: int = 0
@@ -146,6 +150,12 @@ class TrainConfig:
             ordered = isfinite(low) and isfinite(high) and least <= low <= high <= most
             _require(ordered, name, f"a lower and an upper end within {least:g} to {most:g}", (low, high))
 
+    def rate(self, step: int) -> float:
+        """The learning rate of a step, counted from 0."""
+        if self.schedule == "constant":
+            return self.learning_rate
+        return self.learning_rate * (1 + cos(pi * step / (self.steps_per_epoch * self.epochs))) / 2
+
     @property
     def preparation(self) -> Preparation:
         """How pixels are prepared, in training and wherever the weights go."""
@@ -186,6 +196,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "precision": get_args(Precision),
     "channels_last": get_args(Switch),
     "device": get_args(Device),
+    "schedule": get_args(Schedule),
 }
 # What the corruptions themselves accept.
 _LIMITS: dict[str, Range] = {

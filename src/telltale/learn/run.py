@@ -65,6 +65,9 @@ class Run:
                 do="The folder holds the last good state. Begin again with a lower --learning-rate.",
             )
         average_gradients(self.model, self.world)
+        if self.config.schedule != "constant":
+            for group in self.optimiser.param_groups:
+                group["lr"] = self.config.rate(step)
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         return mean

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from telltale.errors import TrainingStopped
-from telltale.learn.config import FREE_ON_RESUME
+from telltale.learn.config import FREE_ON_RESUME, TrainConfig
 
 STATE_FILE = "state.safetensors"
 _MODEL, _ADAM = "model.", "adam."
@@ -62,10 +62,14 @@ class State:
         Raises:
             TrainingStopped: naming every field that differs.
         """
+        # A run begun before a setting existed had what is now its default.
+        mine, others = (TrainConfig.from_dict(config).to_dict() for config in (self.config, other.config))
+        # A falling learning rate depends on where the end is.
+        free = FREE_ON_RESUME - {"epochs"} if mine["schedule"] == "cosine" else FREE_ON_RESUME
         changed = [
-            f"{name} was {self.config.get(name)!r} and is {other.config.get(name)!r}"
-            for name in sorted({*self.config, *other.config} - FREE_ON_RESUME)
-            if self.config.get(name) != other.config.get(name)
+            f"{name} was {mine[name]!r} and is {others[name]!r}"
+            for name in sorted(set(mine) - free)
+            if mine[name] != others[name]
         ]
         for name in ("fingerprint", "world", "threads", "bf16", "channels_last"):
             if getattr(self, name) != getattr(other, name):
