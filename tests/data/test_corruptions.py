@@ -6,7 +6,21 @@ from telltale.errors import InvalidConfig
 from telltale.image import Pixels
 
 # One strength each that changes any picture with structure.
-STRENGTHS = {"jpeg": 50.0, "webp": 50.0, "blur": 1.5, "resize": 0.5, "noise": 8.0, "gamma": 1.5, "flip": 1.0}
+STRENGTHS = {
+    "jpeg": 50.0,
+    "webp": 50.0,
+    "blur": 1.5,
+    "resize": 0.5,
+    "noise": 8.0,
+    "gamma": 1.5,
+    "crop": 0.8,
+    "jitter": 0.4,
+    "screenshot": 1.25,
+    "social": 0.75,
+    "flip": 1.0,
+}
+# Those that draw something: another seed gives other pixels.
+DRAWN = ("noise", "crop", "jitter", "screenshot", "social")
 
 
 def picture(height: int = 48, width: int = 65, seed: int = 0) -> Pixels:
@@ -56,13 +70,26 @@ def test_views_of_larger_pictures_are_accepted(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "mild", "strong"),
-    [("jpeg", 95.0, 20.0), ("webp", 95.0, 10.0), ("blur", 0.5, 3.0), ("resize", 0.8, 0.2), ("noise", 2.0, 20.0)],
+    [
+        ("jpeg", 95.0, 20.0),
+        ("webp", 95.0, 10.0),
+        ("blur", 0.5, 3.0),
+        ("resize", 0.8, 0.2),
+        ("noise", 2.0, 20.0),
+        ("crop", 0.95, 0.5),
+        ("jitter", 0.1, 0.8),
+        ("screenshot", 1.5, 0.3),
+        ("social", 0.9, 0.2),
+    ],
 )
 def test_stronger_is_further_from_the_picture(name: str, mild: float, strong: float) -> None:
     assert 0 < error(name, mild) < error(name, strong)
 
 
-@pytest.mark.parametrize(("name", "strength"), [("blur", 0.0), ("noise", 0.0), ("resize", 1.0), ("gamma", 1.0)])
+@pytest.mark.parametrize(
+    ("name", "strength"),
+    [("blur", 0.0), ("noise", 0.0), ("resize", 1.0), ("gamma", 1.0), ("crop", 1.0), ("jitter", 0.0)],
+)
 def test_neutral_strength_changes_nothing(name: str, strength: float) -> None:
     np.testing.assert_array_equal(corrupt(picture(), name, strength, np.random.default_rng(0)), picture())
 
@@ -104,6 +131,44 @@ def test_gamma_above_one_darkens_and_keeps_black_and_white() -> None:
     assert (np.diff(changed.astype(int)) >= 0).all()
 
 
+@pytest.mark.parametrize("name", DRAWN)
+def test_another_seed_gives_other_pixels(name: str) -> None:
+    drawn = [corrupt(picture(), name, STRENGTHS[name], np.random.default_rng(seed)) for seed in range(6)]
+    assert len({one.tobytes() for one in drawn}) > 1
+
+
+def test_a_crop_shows_a_part_of_the_picture() -> None:
+    ramp = np.repeat(np.linspace(0, 255, 100)[None, :, None], 50, axis=0).repeat(3, axis=2).astype(np.uint8)
+    starts = set()
+    for seed in range(20):
+        row = corrupt(ramp, "crop", 0.5, np.random.default_rng(seed))[25, :, 0].astype(int)
+        assert row[-3] - row[2] == pytest.approx(122, abs=8)  # half the ramp, over the whole width
+        starts.add(int(row[0]))
+    assert len(starts) > 10
+
+
+def test_jitter_keeps_grey_grey() -> None:
+    grey = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2)
+    changed = corrupt(grey, "jitter", 0.5, np.random.default_rng(0)).astype(int)
+    assert np.ptp(changed, axis=2).max() <= 1
+
+
+def test_a_screenshot_sharpens_and_moves_brightness_a_little() -> None:
+    step = np.full((40, 40, 3), 100, np.uint8)
+    step[:, 20:] = 160
+    changed = corrupt(step, "screenshot", 1.25, np.random.default_rng(0)).astype(int)
+    assert changed.max() > changed[5, -5, 0]  # the overshoot of an unsharp mask
+    assert abs(changed[5, 5, 0] - 100) < 8
+
+
+def test_social_saves_once_or_twice_at_qualities_of_seventy_to_eighty_five() -> None:
+    """At factor 1 with one service it is exactly the JPEG that the docstring states."""
+    pixels = picture(64, 64)
+    plain = {corrupt(pixels, "jpeg", float(quality), np.random.default_rng(0)).tobytes() for quality in range(70, 86)}
+    once = [corrupt(pixels, "social", 1.0, np.random.default_rng(seed)).tobytes() in plain for seed in range(40)]
+    assert 8 < sum(once) < 32
+
+
 def test_jpeg_halves_the_resolution_of_colour_only() -> None:
     """The chroma subsampling that the docstring states: alternating columns of two colours of equal luma blend."""
     stripes = np.empty((64, 64, 3), np.uint8)
@@ -132,6 +197,11 @@ def test_unknown_name_lists_the_known() -> None:
         ("noise", -1.0),
         ("gamma", 0.0),
         ("noise", np.nan),
+        ("crop", 0.0),
+        ("crop", 1.1),
+        ("jitter", 1.5),
+        ("screenshot", 0.0),
+        ("social", 1.5),
     ],
 )
 def test_strength_out_of_range_is_refused(name: str, strength: float) -> None:
