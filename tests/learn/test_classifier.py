@@ -16,6 +16,7 @@ from telltale.learn.classifier import ARCHITECTURES, PatchClassifier, PixelInput
 
 PATCH_MODELS = [name for name in ARCHITECTURES if "_" in name]
 BASELINES = ["xception", "resnet18", "resnet50", "mesoinception4"]
+CONTROLS = ["xception_block4_pointwise", "xception_block2_dilated"]
 # PAPER: receptive field, stride, start, parameters.
 PAPER = {
     "xception_block1": (PatchGrid(19, 4, -6), 55_010),
@@ -53,14 +54,14 @@ def slow_if(condition: bool) -> list[pytest.MarkDecorator]:
 
 
 DEEP = {f"xception_block{n}" for n in range(5, 13)} | {"resnet34_layer3", "resnet34_layer4", "resnet18_layer4"}
-DEEP |= {"resnet50_layer3", "resnet50_layer4"}
+DEEP |= {"resnet50_layer3", "resnet50_layer4", *CONTROLS}
 BY_DEPTH = [pytest.param(name, marks=slow_if(name in DEEP)) for name in PATCH_MODELS]
 
 
 def test_the_dictionary_holds_the_promised_names() -> None:
     promised = [f"xception_block{n}" for n in range(1, 13)]
     promised += [f"resnet{depth}_layer{n}" for depth in (18, 34, 50) for n in range(1, 5)]
-    assert set(ARCHITECTURES) == {*promised, *BASELINES}
+    assert set(ARCHITECTURES) == {*promised, *CONTROLS, *BASELINES}
 
 
 def test_unknown_name_lists_the_known_ones() -> None:
@@ -74,6 +75,19 @@ def test_figures_of_the_paper(name: str, on_meta: dict[str, PatchClassifier]) ->
     assert on_meta[name].grid == grid
     if parameters is not None:
         assert sum(value.numel() for value in on_meta[name].parameters()) == parameters
+
+
+def test_one_control_changes_the_field_alone_and_the_other_the_parameters_alone(
+    on_meta: dict[str, PatchClassifier],
+) -> None:
+    count = {name: sum(value.numel() for value in model.parameters()) for name, model in on_meta.items()}
+    shallow, deep = grid_of(on_meta["xception_block2"]), grid_of(on_meta["xception_block4"])
+    pointwise, dilated = (grid_of(on_meta[name]) for name in CONTROLS)
+    assert (pointwise.size, dilated.size) == (shallow.size, deep.size) == (43, 187)
+    assert (pointwise.stride, dilated.stride) == (deep.stride, shallow.stride)
+    assert count["xception_block2_dilated"] == count["xception_block2"]
+    # What is missing are the eight other weights of each window.
+    assert 0.98 * count["xception_block4"] < count["xception_block4_pointwise"] < count["xception_block4"]
 
 
 @pytest.mark.parametrize(("name", "side"), PAPER_SHAPES)
@@ -118,7 +132,9 @@ def test_grid_is_the_support_of_the_gradient(name: str) -> None:
     model = build(name).double().eval()
     grid = grid_of(model)
     inside = -(grid.start // grid.stride) + 1
-    long, short = exact_fit(grid, grid.window(inside).stop), exact_fit(grid, 17)
+    long = exact_fit(grid, grid.window(inside).stop)
+    # A dilated window reads every tenth pixel, and in a narrow strip only its middle lies inside.
+    short = long if "dilated" in name else exact_fit(grid, 17)
     middle = grid.count(short) // 2
     assert grid.window(inside, long) == grid.window(inside), "not clipped"
     assert support(model, (short, long), (middle, inside)) == (grid.window(middle, short), grid.window(inside))

@@ -140,6 +140,10 @@ ARCHITECTURES: dict[str, Callable[[], Backbone]] = {
     "xception_block10": partial(Xception, 10),
     "xception_block11": partial(Xception, 11),
     "xception_block12": partial(Xception, 12),
+    # Controls that part receptive field from depth and parameters: block4's parameters (all but its windows' own) with
+    # block2's field of 43 px, and block2's parameters with block4's field of 187 px.
+    "xception_block4_pointwise": partial(Xception, 4, pointwise=(3, 4)),
+    "xception_block2_dilated": partial(Xception, 2, dilation={2: 10}),
     "resnet18_layer1": partial(ResNet, 18, 1),
     "resnet18_layer2": partial(ResNet, 18, 2),
     "resnet18_layer3": partial(ResNet, 18, 3),

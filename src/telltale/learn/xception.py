@@ -5,8 +5,9 @@ Module names are those of the common Cadene port, so that the paper's released c
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from itertools import pairwise
+from types import MappingProxyType
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -22,12 +23,27 @@ BLOCKS: tuple[tuple[tuple[int, ...], int], ...] = (
 
 
 class SeparableConv(nn.Sequential):
-    """A 3x3 convolution of each channel alone, then a 1x1 convolution across channels; nothing in between."""
+    """A convolution of each channel alone, then a 1x1 convolution across channels; nothing in between.
 
-    def __init__(self, channels_in: int, channels_out: int) -> None:
+    Args:
+        channels_in: channels of the input.
+        channels_out: channels of the output.
+        kernel: side of the first one's window; 3 in the paper.
+        dilation: distance of the pixels it reads; 1 in the paper.
+    """
+
+    def __init__(self, channels_in: int, channels_out: int, *, kernel: int = 3, dilation: int = 1) -> None:
         super().__init__(
             OrderedDict(
-                conv1=nn.Conv2d(channels_in, channels_in, 3, padding=1, groups=channels_in, bias=False),
+                conv1=nn.Conv2d(
+                    channels_in,
+                    channels_in,
+                    kernel,
+                    padding=kernel // 2 * dilation,
+                    dilation=dilation,
+                    groups=channels_in,
+                    bias=False,
+                ),
                 pointwise=nn.Conv2d(channels_in, channels_out, 1, bias=False),
             )
         )
@@ -41,9 +57,20 @@ class Block(nn.Module):
         widths: channels after each separable convolution.
         stride: 2 halves the resolution, by max pooling on the long path and by the shortcut's stride.
         rectified: the input has just passed a ReLU (block1), so the block does not begin with another.
+        kernel: side of every window, the pooling's included; 3 in the paper.
+        dilation: of the separable convolutions; 1 in the paper.
     """
 
-    def __init__(self, channels: int, widths: Sequence[int], *, stride: int, rectified: bool) -> None:
+    def __init__(
+        self,
+        channels: int,
+        widths: Sequence[int],
+        *,
+        stride: int,
+        rectified: bool,
+        kernel: int = 3,
+        dilation: int = 1,
+    ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         for channels_in, channels_out in pairwise((channels, *widths)):
@@ -51,12 +78,13 @@ class Block(nn.Module):
             # Keras original) lets it see the values from BEFORE the ReLU; in place, imported weights would still load
             # and silently compute something else. The later ones act on tensors nobody else reads.
             relu = nn.ReLU(inplace=bool(layers))
-            layers += [relu, SeparableConv(channels_in, channels_out), nn.BatchNorm2d(channels_out)]
+            convolution = SeparableConv(channels_in, channels_out, kernel=kernel, dilation=dilation)
+            layers += [relu, convolution, nn.BatchNorm2d(channels_out)]
         if rectified:
             # Index 0 of `rep` is then the first separable convolution: the index is part of the parameter's name.
             del layers[0]
         if stride != 1:
-            layers.append(nn.MaxPool2d(3, stride, padding=1))
+            layers.append(nn.MaxPool2d(kernel, stride, padding=kernel // 2))
         self.rep = nn.Sequential(*layers)
         same = channels == widths[-1] and stride == 1
         self.skip = nn.Identity() if same else nn.Conv2d(channels, widths[-1], 1, stride, bias=False)
@@ -82,6 +110,10 @@ class Xception(nn.Sequential):
 
     Args:
         blocks: 1 to 12 cuts after that block; None is the whole network, which gives one vector per image.
+        pointwise: numbers of blocks whose windows are one pixel wide, so that depth and parameters grow and the
+            receptive field does not. Not in the paper: a control for it.
+        dilation: number of a block -> distance of the pixels its windows read, so that the receptive field grows and
+            depth and parameters do not. Not in the paper: the other control.
 
     Attributes:
         channels: how many features it gives.
@@ -90,7 +122,13 @@ class Xception(nn.Sequential):
 
     input_side: int | None = None
 
-    def __init__(self, blocks: int | None = None) -> None:
+    def __init__(
+        self,
+        blocks: int | None = None,
+        *,
+        pointwise: Container[int] = (),
+        dilation: Mapping[int, int] = MappingProxyType({}),
+    ) -> None:
         layers: OrderedDict[str, nn.Module] = OrderedDict(
             conv1=nn.Conv2d(3, 32, 3, 2, bias=False),
             bn1=nn.BatchNorm2d(32),
@@ -101,7 +139,14 @@ class Xception(nn.Sequential):
         )
         channels = 64
         for number, (widths, stride) in enumerate(BLOCKS[:blocks], start=1):
-            layers[f"block{number}"] = Block(channels, widths, stride=stride, rectified=number == 1)
+            layers[f"block{number}"] = Block(
+                channels,
+                widths,
+                stride=stride,
+                rectified=number == 1,
+                kernel=1 if number in pointwise else 3,
+                dilation=dilation.get(number, 1),
+            )
             channels = widths[-1]
         if blocks is None:
             layers.update(_exit(channels))
