@@ -17,6 +17,7 @@ from telltale.cli.export import export
 from telltale.cli.import_original import import_original
 from telltale.cli.predict import predict
 from telltale.cli.progress import one_line
+from telltale.cli.robustness import robustness
 from telltale.cli.train import train
 from telltale.errors import TelltaleError
 
@@ -36,6 +37,7 @@ app.command("audit")(audit)
 app.command("train")(train)
 app.command("export")(export)
 app.command("import-original")(import_original)
+app.command("robustness")(robustness)
 
 
 def _version(wanted: bool) -> bool:

@@ -12,11 +12,13 @@ from typing import Any
 from telltale.data.sample import Sample
 from telltale.detector import Detector, Prediction
 from telltale.errors import InvalidDetector, TelltaleError
-from telltale.image import MAX_PIXELS, Pixels
+from telltale.image import MAX_PIXELS, Pixels, Resized
 from telltale.pooling import sigmoid
 
 # Called in the scoring thread with what was just decoded, so that heatmaps need no second decoding.
 Visit = Callable[[Sample, Pixels, Prediction], None]
+# What happens to a decoded picture before it is scored, such as a corruption; must be safe in several threads.
+Change = Callable[[Pixels], Resized]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,7 @@ def score_files(
     workers: int = 1,
     max_pixels: int = MAX_PIXELS,
     visit: Visit | None = None,
+    change: Change | None = None,
 ) -> Iterator[Score | Failure]:
     """Score images one by one, `workers` at a time, and yield them in the order given.
 
@@ -66,10 +69,11 @@ def score_files(
         workers: images decoded and scored at the same time.
         max_pixels: larger pictures become failures before they are decoded.
         visit: called for each scored image in its worker thread.
+        change: applied to each decoded picture first; sizes and windows of the records are then those of its result.
     """
 
     def one(sample: Sample) -> Score | Failure:
-        return score_file(single, sample, max_pixels=max_pixels, visit=visit)
+        return score_file(single, sample, max_pixels=max_pixels, visit=visit, change=change)
 
     pending = iter(samples)
     head = list(islice(pending, 2))
@@ -83,7 +87,12 @@ def score_files(
 
 
 def score_file(
-    detector: Detector, sample: Sample, *, max_pixels: int = MAX_PIXELS, visit: Visit | None = None
+    detector: Detector,
+    sample: Sample,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    visit: Visit | None = None,
+    change: Change | None = None,
 ) -> Score | Failure:
     """Score one image; an error that names the image becomes a `Failure`.
 
@@ -92,7 +101,8 @@ def score_file(
     """
     begin = time.perf_counter()
     try:
-        pixels = sample.pixels(max_pixels)
+        decoded = sample.pixels(max_pixels)
+        pixels = decoded if change is None else change(decoded)
         prediction = detector(pixels)
         height, width = pixels.shape[:2]
         score = Score(

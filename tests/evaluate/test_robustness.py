@@ -1,0 +1,213 @@
+"""A sweep: its numbers depend on pictures, seed and strength alone, and an interrupted one goes on."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import telltale
+from telltale.data.corruptions import corrupt
+from telltale.data.sample import Sample
+from telltale.detector import Detector
+from telltale.errors import InvalidConfig, InvalidDataset
+from telltale.evaluate.results import read_rows
+from telltale.evaluate.robustness import (
+    CLEAN,
+    SWEEP,
+    Cell,
+    Setup,
+    cell_file,
+    cells,
+    chosen,
+    corrupted,
+    fingerprint,
+    named,
+    open_folder,
+    sweep,
+)
+from telltale.image import Preparation
+
+pytest.importorskip("pyarrow")
+
+FEW = (CLEAN, Cell("noise", 8.0), Cell("jpeg", 40.0), Cell("crop", 0.7), Cell("social", 0.5))
+
+
+def picture(seed: int, side: int = 40) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    return np.random.default_rng(seed).integers(0, 256, (side, side + 8, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> list[Sample]:
+    folder = tmp_path_factory.mktemp("pictures")
+    found = []
+    for index in range(9):
+        path = folder / f"{index}.png"
+        Image.fromarray(picture(index)).save(path)
+        found.append(Sample(path=path, is_fake=index % 3 == 0, source="abc"[index % 3]))
+    return found
+
+
+@pytest.fixture(scope="module")
+def detector(tiny_detector: Path) -> Detector:
+    return telltale.load(tiny_detector, threads=1)
+
+
+def run(
+    detector: Detector, samples: Sequence[Sample], out: Path, *, workers: int = 1, resume: bool = False, **setup: str
+) -> dict[tuple[str, str], float]:
+    """Score of each cell and picture name."""
+    given = Setup(where=setup.get("where", "before"), seed=0, images=fingerprint(samples))
+    open_folder(out, given, resume=resume)
+    done = list(sweep(named([detector]), samples, out, given, over=FEW, workers=workers))
+    assert [one.cell for one in done] == list(FEW)
+    return scores(out)
+
+
+def scores(out: Path) -> dict[tuple[str, str], float]:
+    return {
+        (cell.corruption, Path(row["path"]).name): row["score"]
+        for cell in FEW
+        for row in read_rows(cell_file(out, "tiny", cell))
+    }
+
+
+def test_every_number_is_the_same_on_several_workers_and_in_another_order(
+    detector: Detector, samples: list[Sample], tmp_path: Path
+) -> None:
+    one = run(detector, samples, tmp_path / "one")
+    assert len(one) == len(FEW) * len(samples)
+    assert run(replace(detector, threads=3), samples[::-1], tmp_path / "many", workers=3) == one
+
+
+def test_a_score_is_that_of_the_corrupted_picture(detector: Detector, samples: list[Sample], tmp_path: Path) -> None:
+    found = run(detector, samples, tmp_path / "out")
+    for cell in FEW:
+        pixels = samples[4].pixels()
+        assert found[cell.corruption, "4.png"] == detector(corrupted(pixels, cell, seed=0)).score
+
+
+def test_after_means_on_prepared_pixels(tiny_detector: Path, samples: list[Sample], tmp_path: Path) -> None:
+    loaded = telltale.load(tiny_detector, threads=1)
+    small = replace(loaded, spec=replace(loaded.spec, preparation=Preparation(side=24)))
+    before = run(small, samples, tmp_path / "before")
+    after = run(small, samples, tmp_path / "after", where="after")
+    cell = Cell("noise", 8.0)
+    prepared = telltale.prepare(samples[2].pixels(), small.spec.preparation)
+    assert after["noise", "2.png"] == small(corrupted(prepared, cell, seed=0)).score
+    assert after["noise", "2.png"] != before["noise", "2.png"]
+    assert after["none", "2.png"] == before["none", "2.png"]
+
+
+def test_what_is_drawn_depends_on_seed_picture_corruption_and_strength_alone() -> None:
+    grey = np.full((16, 16, 3), 128, np.uint8)
+    noise = corrupted(grey, Cell("noise", 8.0), seed=0).astype(int) - 128
+    np.testing.assert_array_equal(corrupted(grey.copy(), Cell("noise", 8.0), seed=0).astype(int) - 128, noise)
+    brighter = corrupted(grey + 1, Cell("noise", 8.0), seed=0).astype(int) - 129
+    other_seed = corrupted(grey, Cell("noise", 8.0), seed=1).astype(int) - 128
+    stronger = corrupted(grey, Cell("noise", 16.0), seed=0).astype(int) - 128
+    for other in (brighter, other_seed, stronger / 2):
+        assert abs(np.corrcoef(noise.ravel(), other.ravel())[0, 1]) < 0.2
+    np.testing.assert_array_equal(corrupted(grey, CLEAN, seed=0), grey)
+
+
+def test_an_interrupted_sweep_goes_on_and_gives_the_same_numbers(
+    detector: Detector, samples: list[Sample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run(detector, samples, tmp_path / "whole")
+    calls: list[object] = []
+
+    def stopping(*words: object) -> object:
+        calls.append(words)
+        if len(calls) == len(samples) + 4:
+            raise KeyboardInterrupt
+        return corrupt(*words)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("telltale.evaluate.robustness.corrupt", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        run(detector, samples, tmp_path / "cut")
+    assert len(list(read_rows(cell_file(tmp_path / "cut", "tiny", FEW[2])))) == 3
+    before = len(calls)
+    assert run(detector, samples, tmp_path / "cut", resume=True) == whole
+    assert len(calls) - before == 6 + 2 * len(samples)
+    run(detector, samples, tmp_path / "cut", resume=True)
+    assert len(calls) - before == 6 + 2 * len(samples), "nothing is scored twice"
+
+
+def test_a_folder_of_another_sweep_is_refused(detector: Detector, samples: list[Sample], tmp_path: Path) -> None:
+    run(detector, samples, tmp_path)
+    with pytest.raises(InvalidConfig, match="--resume"):
+        run(detector, samples, tmp_path)
+    with pytest.raises(InvalidConfig, match="found another where"):
+        run(detector, samples, tmp_path, resume=True, where="after")
+    with pytest.raises(InvalidConfig, match="found another images"):
+        run(detector, samples[:-1], tmp_path, resume=True)
+    with pytest.raises(InvalidConfig, match="scores of the weights ffff"):
+        run(replace(detector, sha256="f" * 64), samples, tmp_path, resume=True)
+    (tmp_path / "setup.json").write_text("{")
+    with pytest.raises(InvalidConfig, match=r"setup\.json"):
+        run(detector, samples, tmp_path, resume=True)
+
+
+def test_a_folder_of_something_else_is_refused(detector: Detector, samples: list[Sample], tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").touch()
+    with pytest.raises(InvalidConfig, match="files there already"):
+        run(detector, samples, tmp_path, resume=True)
+
+
+def test_a_broken_picture_stops_nothing(detector: Detector, samples: list[Sample], tmp_path: Path) -> None:
+    broken = replace(samples[0], path=tmp_path / "broken.png")
+    broken.path.write_bytes(b"\x89PNG")
+    given = Setup(where="before", seed=0, images="x")
+    done = list(sweep(named([detector]), [*samples, broken], tmp_path / "out", given, over=FEW))
+    assert {(one.scored, one.failed) for one in done} == {(9, 1)}
+
+
+def test_the_default_sweep_is_possible_and_starts_clean() -> None:
+    over = cells()
+    assert over[0] == CLEAN
+    assert len(over) == 1 + sum(map(len, SWEEP.values()))
+    pixels = picture(0)
+    assert all(corrupted(pixels, cell, seed=0).shape == pixels.shape for cell in over)
+
+
+@pytest.mark.parametrize("wrong", [{"sepia": (1.0,)}, {"jpeg": (90.0, 0.0)}])
+def test_an_impossible_cell_is_refused_before_anything_is_scored(wrong: dict[str, tuple[float, ...]]) -> None:
+    with pytest.raises(InvalidConfig):
+        cells(wrong)
+
+
+def test_at_most_so_many_a_source_whatever_the_order_and_folder() -> None:
+    many = [
+        Sample(path=Path(f"a/{index}.png"), is_fake=index % 2 == 0, source="real" if index % 2 else "fake")
+        for index in range(40)
+    ]
+    few = chosen(many, per_source=5, seed=1)
+    assert [sum(one.is_fake is label for one in few) for label in (False, True)] == [5, 5]
+    moved = [replace(one, path=Path("b") / one.path.name) for one in many[::-1]]
+    assert {one.path.name for one in chosen(moved, per_source=5, seed=1)} == {one.path.name for one in few}
+    assert {one.path.name for one in chosen(many, per_source=5, seed=2)} != {one.path.name for one in few}
+    assert chosen(many) == many
+
+
+def test_unlabelled_images_are_left_out_and_contradictions_refused() -> None:
+    real = Sample(path=Path("a.png"), is_fake=False, source="x")
+    assert chosen([real, replace(real, path=Path("b.png"), is_fake=None), real]) == [real]
+    with pytest.raises(InvalidDataset, match=r"two for a\.png"):
+        chosen([real, replace(real, is_fake=True)])
+    with pytest.raises(InvalidDataset, match="labelled"):
+        chosen([replace(real, is_fake=None)])
+
+
+def test_two_detectors_of_one_name_are_told_apart(detector: Detector) -> None:
+    other = replace(detector, sha256="e" * 64)
+    assert list(named([detector, other])) == [f"tiny@{detector.sha256[:8]}", "tiny@eeeeeeee"]
+    with pytest.raises(InvalidConfig, match="twice"):
+        named([detector, detector])
+
+
+def test_a_name_with_a_slash_stays_inside_the_folder(tmp_path: Path) -> None:
+    path = cell_file(tmp_path, "../a b", CLEAN)
+    assert path.relative_to(tmp_path).parts[:2] == ("scores", "model=..%2Fa%20b")
