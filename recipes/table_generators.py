@@ -1,0 +1,501 @@
+"""Does a small receptive field transfer better? Train on one generator, test on others, several seeds, equal formats.
+
+    python recipes/table_generators.py --data PATH_TO_SHARED_DATA --work runs/table
+    python recipes/table_generators.py --data PATH_TO_SHARED_DATA --work runs/table --quick       (no result written)
+
+The paper's table 2 in shape: every truncation and every whole-image baseline is trained on StyleGAN2 against three
+sources of reals, and tested on pictures of other generators and on other sources of reals. All pictures go through one
+preparation, `telltale build --preset paper`: face crop, 128-px PNG. Beside the paper's rows stand what it left out:
+
+- truncated models with the blur and JPEG augmentation of the ResNet-50 rows, and that ResNet-50 without it;
+- two controls: block4's parameters with block2's receptive field, and block2's parameters with block4's;
+- a probe that reads only file headers, and logistic regression on the power spectrum.
+
+Sizes are for a CPU: pictures stay at 128 px (the paper enlarges them to 299 or 224), training crops are 96 px, a run is
+240 steps of 32 with a falling learning rate, and the epoch is chosen by AUC on the training sources' validation split.
+A row of fakes is measured against one pool of test reals of the sources trained on; a row of reals against the test
+fakes of the generator trained on.
+
+Every (model, augmentation, seed) is one file in results/table_generators/ with all its scores, and a rerun computes
+only what is missing; several processes can share the work: --part 1/2 and --part 2/2. Cost: 3 to 30 minutes a cell on
+one core of a 2021 server CPU, 22 networks, 5 seeds: about 15 hours of one core; a cell says where it was made. Then:
+
+    python recipes/table_generators.py --data PATH_TO_SHARED_DATA --work runs/table --summarise
+
+writes results/table_generators.csv, .json and .md from the cells there are, and says which are missing.
+"""
+
+import argparse
+import csv
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from telltale.data.build import build
+from telltale.data.cues import container_cues
+from telltale.data.formats import format_facts
+from telltale.data.making import Tools
+from telltale.data.samples import Sample, scan
+from telltale.data.settings import preset
+from telltale.errors import require
+from telltale.evaluate.metrics import auc, average_precision, average_precision_real
+from telltale.generate.resynthesis import Resynthesise, resynthesiser
+from telltale.learn.checkpoint import file_hash, load
+from telltale.learn.config import TrainConfig
+from telltale.learn.journal import commit
+from telltale.learn.precision import cores, processor
+from telltale.learn.train import train
+
+ROOT = Path(__file__).resolve().parent.parent
+GENERATOR = "stylegan2"
+# Two copies of one generator's pictures: as a web site shows them, and its own pixels.
+TRAINED_FAKE = ("stylegan2_web", "stylegan2_ffhq256")
+TRAINED_REAL = ("celebahq", "flickr", "portrait256")
+OTHER_REAL = ("aaf", "landmark256", "unsplash600", "utkface")
+OTHER_FAKE = ("generatedphotos", "sd21", "stylegan2_vs_npr")
+# Re-syntheses of test reals of the sources trained on: generators of another kind with the same content.
+TWINS = {"srgan_x4": ("fast_srgan_x4",), "taef2": ("taef2_encoder", "taef2_decoder")}
+AT_MOST, TWIN_EVERY = 200, 3
+SEEDS = 5
+
+TRUNCATED = tuple(f"xception_block{n}" for n in range(1, 6)) + tuple(f"resnet18_layer{n}" for n in range(1, 4))
+CONTROLS = ("xception_block4_pointwise", "xception_block2_dilated")
+WHOLE = ("resnet18", "xception", "mesoinception4", "resnet50")
+AUGMENTED = ("resnet50", "xception_block2", "xception_block3", "resnet18_layer1")
+HEADERS, SPECTRUM = "metadata probe", "spectrum and logistic regression"
+# Blur and JPEG, each with the same probability (Wang et al., CVPR 2020); every run also mirrors half of its crops.
+AUGMENTATIONS = {"none": 0.0, "blur+jpeg 0.1": 0.1, "blur+jpeg 0.5": 0.5}
+MODELS: tuple[tuple[str, str], ...] = (
+    *((name, "none") for name in (HEADERS, SPECTRUM, *TRUNCATED, *CONTROLS, *WHOLE)),
+    *((name, kind) for name in AUGMENTED for kind in AUGMENTATIONS if kind != "none"),
+)
+COLUMNS = (
+    "model",
+    "augmentation",
+    "seed",
+    "trained_on",
+    "source",
+    "label",
+    "familiar",
+    "n_real",
+    "n_fake",
+    "ap_fake",
+    "ap_real",
+    "auc",
+    "accuracy_real",
+    "accuracy_fake",
+    "tpr_at_1_fpr",
+    "tpr_at_5_fpr",
+)
+
+Scores = NDArray[np.float64]
+Score = Callable[[Sequence[Sample]], Scores]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """The pictures of the experiment, and where it works."""
+
+    training: list[Sample]
+    tested: list[Sample]
+    fingerprint: str
+    work: Path
+    cells: Path
+    quick: bool
+
+
+def prepare(data: Path, work: Path, *, quick: bool) -> Bench:
+    """Build every source once, equally; and twins of some test reals."""
+    everything = [sample for sample in scan([data / "manifest.csv"]) if sample.source in _sources()]
+    everything = everything[:: 12 if quick else 1]
+    reals = [one for one in everything if one.source in TRAINED_REAL and one.split == "test"][::TWIN_EVERY]
+    fingerprints = [build(everything, work / "built", preset("paper"), workers=1).fingerprint]
+    for name, files in TWINS.items():
+        folder = data / "generators"
+        weights = tuple((f"{file}.safetensors", file_hash(folder / f"{file}.safetensors")) for file in files)
+        made = build(
+            reals,
+            work / name,
+            preset("paper", resynthesise=(name,), weights=weights),
+            tools=Tools(resynthesisers={name: partial(on_one_thread, name, folder)}),
+            workers=1,
+        )
+        fingerprints.append(made.fingerprint)
+    built = scan([work / "built"])
+    twins = [
+        replace(sample, source=name, split="test") for name in TWINS for sample in scan([work / name]) if sample.is_fake
+    ]
+    return Bench(
+        training=[one for one in built if one.source in TRAINED_REAL + TRAINED_FAKE and one.split != "test"],
+        tested=[*tested(built), *twins],
+        fingerprint=sha256("".join(fingerprints).encode()).hexdigest(),
+        work=work,
+        cells=(work if quick else ROOT / "results") / "table_generators",
+        quick=quick,
+    )
+
+
+def _sources() -> tuple[str, ...]:
+    return TRAINED_FAKE + TRAINED_REAL + OTHER_REAL + OTHER_FAKE
+
+
+def on_one_thread(name: str, folder: Path) -> Resynthesise:
+    torch.set_num_threads(1)
+    return resynthesiser(name, folder)
+
+
+def tested(built: Sequence[Sample]) -> list[Sample]:
+    """Test pictures of the sources trained on, and of the others any; at most AT_MOST of each, in a fixed order."""
+    found: dict[str, list[Sample]] = {}
+    for sample in built:
+        if sample.source not in TRAINED_REAL + TRAINED_FAKE or sample.split == "test":
+            found.setdefault(sample.source, []).append(sample)
+    return [sample for source in sorted(found) for sample in found[source][:AT_MOST]]
+
+
+def settings(bench: Bench, model: str, augmentation: str, seed: int) -> TrainConfig:
+    """One training run; MesoInception4 takes whole pictures of 256 px, as its authors built it."""
+    share = AUGMENTATIONS[augmentation]
+    return TrainConfig(
+        data=("shared data, built",),
+        name=f"{model} {augmentation} {seed}",
+        architecture=model,
+        side=256 if model == "mesoinception4" else None,
+        fit="square",
+        crop=None if model == "mesoinception4" else 96,
+        allow_small=True,
+        view="whole",
+        steps_per_epoch=5 if bench.quick else 60,
+        epochs=1 if bench.quick else 4,
+        patience=4,
+        choose_by="auc",
+        schedule="cosine",
+        seed=seed,
+        blur=share,
+        blur_range=(0.0, 3.0),
+        jpeg=share,
+        jpeg_range=(30.0, 100.0),
+        threads=1,
+    )
+
+
+def network(bench: Bench, model: str, augmentation: str, seed: int) -> Score:
+    """Train, or go on with, one network; returns how it scores pictures."""
+    out = bench.work / "train" / f"{model}-{augmentation}-{seed}".replace(" ", "_")
+    config = settings(bench, model, augmentation, seed)
+    if not (out / "done").exists():
+        for _ in train(config, out, resume=out.exists(), samples=bench.training, command=" ".join(sys.argv)):
+            pass
+        (out / "done").touch()
+    detector = load(out / "best.safetensors")
+    return lambda samples: np.array([detector(sample.pixels()).score for sample in samples])
+
+
+def headers(samples: Sequence[Sample]) -> Scores:
+    """What the files' headers say, as numbers: a word by its hash, what is absent as -1."""
+    return np.array([[_number(cue) for cue in container_cues(format_facts(one.read())).values()] for one in samples])
+
+
+def _number(cue: float | str | None) -> float:
+    if cue is None:
+        return -1.0
+    return cue if isinstance(cue, float) else float(int(sha256(cue.encode()).hexdigest()[:6], 16))
+
+
+def spectra(samples: Sequence[Sample]) -> Scores:
+    """Log power of the grey picture by distance from the centre of its spectrum, in 45 rings."""
+    return np.array([_rings(one.pixels().astype(np.float64).mean(2)) for one in samples])
+
+
+def _rings(grey: Scores) -> Scores:
+    power = np.log(np.abs(np.fft.fftshift(np.fft.fft2(grey))) ** 2 + 1)
+    rows, columns = np.indices(power.shape) - np.array(power.shape)[:, None, None] // 2
+    place = np.minimum(np.hypot(rows, columns) / (max(power.shape) / 2) * 32, 44).astype(int)
+    return np.asarray(np.bincount(place.ravel(), power.ravel()) / np.bincount(place.ravel()))
+
+
+def shallow(bench: Bench, model: str, seed: int) -> Score:
+    """Boosted trees on headers, or logistic regression on spectra; each seed draws its own bootstrap."""
+    samples = [sample for sample in bench.training if sample.split == "train"]
+    features = headers if model == HEADERS else spectra
+    is_fake = np.array([bool(sample.is_fake) for sample in samples])
+    draw = np.random.default_rng(seed)
+    each = min(is_fake.sum(), (~is_fake).sum())
+    chosen = np.concatenate([draw.choice(np.flatnonzero(is_fake == label), each) for label in (False, True)])
+    if model == HEADERS:
+        fitted = require("sklearn.ensemble", "evaluate").HistGradientBoostingClassifier(random_state=seed)
+    else:
+        linear = require("sklearn.linear_model", "evaluate").LogisticRegression(max_iter=2000)
+        fitted = require("sklearn.pipeline", "evaluate").make_pipeline(
+            require("sklearn.preprocessing", "evaluate").StandardScaler(), linear
+        )
+    with require("threadpoolctl", "evaluate").threadpool_limits(1):
+        fitted.fit(features(samples)[chosen], is_fake[chosen])
+        return lambda others: np.asarray(fitted.predict_proba(features(others))[:, 1])
+
+
+def cell(bench: Bench, model: str, augmentation: str, seed: int) -> dict[str, Any]:
+    """Scores of all tested pictures by one trained model."""
+    begin = time.perf_counter()
+    shallow_one = model in (HEADERS, SPECTRUM)
+    scores = (shallow(bench, model, seed) if shallow_one else network(bench, model, augmentation, seed))(bench.tested)
+    return {
+        "model": model,
+        "augmentation": augmentation,
+        "seed": seed,
+        "data_fingerprint": bench.fingerprint,
+        "seconds": round(time.perf_counter() - begin),
+        "commit": commit(),
+        "machine": f"{'CUDA' if torch.cuda.is_available() else 'CPU'}, {cores()} cores, {processor()}",
+        "scores": [round(float(value), 5) for value in scores],
+    }
+
+
+def path_of(bench: Bench, model: str, augmentation: str, seed: int) -> Path:
+    return bench.cells / f"{model}-{augmentation}-{seed}.json".replace(" ", "_")
+
+
+def run(bench: Bench, seeds: int, part: tuple[int, int]) -> None:
+    """Every missing cell of one part, seeds outermost so that an interrupted run leaves whole seeds."""
+    wanted = [(model, augmentation, seed) for seed in range(seeds) for model, augmentation in MODELS]
+    for model, augmentation, seed in wanted[part[0] - 1 :: part[1]]:
+        path = path_of(bench, model, augmentation, seed)
+        if not path.exists():
+            found = cell(bench, model, augmentation, seed)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = path.with_suffix(".tmp")
+            temporary.write_text(json.dumps(found) + "\n")
+            temporary.replace(path)
+            means = [f"{row['source']} {row['auc']:.2f}" for row in rows(bench, found)]
+            print(path.stem, f"{found['seconds']} s", *means, flush=True)
+
+
+def pools(bench: Bench) -> Iterator[tuple[str, bool, bool, NDArray[np.intp]]]:
+    """(source, is_fake, familiar, places among the tested pictures) of every row of the table."""
+    source = np.array([sample.source for sample in bench.tested])
+    reals = np.flatnonzero(np.isin(source, TRAINED_REAL))
+    fakes = np.flatnonzero(np.isin(source, TRAINED_FAKE))
+    yield GENERATOR, True, True, np.concatenate([fakes, reals])
+    for name in (*OTHER_FAKE, *TWINS):
+        yield name, True, False, np.concatenate([np.flatnonzero(source == name), reals])
+    for name in (*TRAINED_REAL, *OTHER_REAL):
+        yield name, False, name in TRAINED_REAL, np.concatenate([np.flatnonzero(source == name), fakes])
+
+
+def rows(bench: Bench, found: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The table's rows of one cell."""
+    is_fake = np.array([bool(sample.is_fake) for sample in bench.tested])
+    scores = np.array(found["scores"])
+    for source, label, familiar, places in pools(bench):
+        yield {
+            **{name: found[name] for name in ("model", "augmentation", "seed")},
+            "trained_on": GENERATOR,
+            "source": source,
+            "label": "fake" if label else "real",
+            "familiar": int(familiar),
+            **{name: round(value, 4) for name, value in figures(is_fake[places], scores[places]).items()},
+        }
+
+
+def figures(is_fake: NDArray[np.bool_], scores: Scores) -> dict[str, float]:
+    """The columns of one row; accuracies at a score of 0.5, which nobody tuned."""
+    return {
+        "n_real": int((~is_fake).sum()),
+        "n_fake": int(is_fake.sum()),
+        "ap_fake": average_precision(is_fake, scores),
+        "ap_real": average_precision_real(is_fake, scores),
+        "auc": auc(is_fake, scores),
+        "accuracy_real": float((scores[~is_fake] < 0.5).mean()),
+        "accuracy_fake": float((scores[is_fake] >= 0.5).mean()),
+        "tpr_at_1_fpr": true_positives(is_fake, scores, 0.01),
+        "tpr_at_5_fpr": true_positives(is_fake, scores, 0.05),
+    }
+
+
+def true_positives(is_fake: NDArray[np.bool_], scores: Scores, rate: float) -> float:
+    """The largest share of fakes above a threshold that at most `rate` of the reals reach."""
+    reals = np.sort(scores[~is_fake])[::-1]
+    return float((scores[is_fake] > reals[min(int(rate * reals.size + 1e-9), reals.size - 1)]).mean())
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean over seeds with a 95 % bootstrap interval over seeds and pictures."""
+
+    value: float
+    draws: Scores
+
+    def __sub__(self, other: "Estimate") -> "Estimate":
+        """Round by round, so that what both share cancels."""
+        return Estimate(self.value - other.value, self.draws - other.draws)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Lower and upper end."""
+        low, high = np.quantile(self.draws, (0.025, 0.975))
+        return float(low), float(high)
+
+    def __str__(self) -> str:
+        """As a table shows it."""
+        low, high = self.interval
+        return f"{self.value:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def transfer(bench: Bench, cells: Sequence[dict[str, Any]], rounds: int = 500) -> dict[str, Estimate]:
+    """AUC on each kind of fakes, over all unseen ones, and on the worst of them.
+
+    Every round draws pictures within each source anew, the same for every model, and seeds, for each model its own; so
+    differences between two models are paired over pictures.
+    """
+    is_fake = np.array([bool(sample.is_fake) for sample in bench.tested])
+    scores = np.array([found["scores"] for found in cells])
+    wanted = [(source, familiar, places) for source, label, familiar, places in pools(bench) if label]
+    pictures, seeds = np.random.default_rng(0), np.random.default_rng(int(scores.sum() * 1e6) % 2**32)
+
+    def measured(tested: Sequence[NDArray[np.intp]], chosen: NDArray[np.intp]) -> list[float]:
+        return [float(np.mean([auc(is_fake[p], scores[seed][p]) for seed in chosen])) for p in tested]
+
+    def again(places: NDArray[np.intp]) -> NDArray[np.intp]:
+        reals, fakes = places[~is_fake[places]], places[is_fake[places]]
+        return np.concatenate([pictures.choice(reals, reals.size), pictures.choice(fakes, fakes.size)])
+
+    plain = measured([places for *_, places in wanted], np.arange(len(cells)))
+    draws = np.array(
+        [
+            measured([again(places) for *_, places in wanted], seeds.integers(len(cells), size=len(cells)))
+            for _ in range(rounds)
+        ]
+    )
+    found = {source: Estimate(plain[i], draws[:, i]) for i, (source, *_) in enumerate(wanted)}
+    away = [i for i, (_, familiar, _) in enumerate(wanted) if not familiar]
+    found["mean of unseen"] = Estimate(float(np.mean([plain[i] for i in away])), draws[:, away].mean(1))
+    found["worst of unseen"] = Estimate(min(plain[i] for i in away), draws[:, away].min(1))
+    return found
+
+
+# (what is asked, the first model, the second): the difference of their means over unseen generators.
+QUESTIONS: tuple[tuple[str, tuple[str, str], tuple[str, str]], ...] = (
+    *((f"{name} against all of Xception", (name, "none"), ("xception", "none")) for name in TRUNCATED[:5]),
+    *((f"{name} against all of ResNet-18", (name, "none"), ("resnet18", "none")) for name in TRUNCATED[5:]),
+    ("block4's parameters, block2's field", ("xception_block4_pointwise", "none"), ("xception_block4", "none")),
+    ("block2's parameters, block4's field", ("xception_block2_dilated", "none"), ("xception_block2", "none")),
+    *(
+        (f"{name} with augmentation against without", (name, kind), (name, "none"))
+        for name in AUGMENTED
+        for kind in ("blur+jpeg 0.1", "blur+jpeg 0.5")
+    ),
+    *(
+        (f"{name} against ResNet-50, both with {kind}", (name, kind), ("resnet50", kind))
+        for name in AUGMENTED[1:]
+        for kind in ("blur+jpeg 0.1", "blur+jpeg 0.5")
+    ),
+)
+
+
+def summarise(bench: Bench, command: str) -> None:
+    """The CSV of all rows, and the tables people read."""
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    missing = []
+    for model, augmentation in MODELS:
+        for seed in range(SEEDS):
+            path = path_of(bench, model, augmentation, seed)
+            if not path.exists():
+                missing.append(path.stem)
+                continue
+            one = json.loads(path.read_text())
+            if one["data_fingerprint"] != bench.fingerprint or len(one["scores"]) != len(bench.tested):
+                sys.exit(f"{path} was made from other pictures: delete it and run again")
+            found.setdefault((model, augmentation), []).append(one)
+    if not found:
+        sys.exit(f"no cells in {bench.cells}: run without --summarise first")
+    results = bench.cells.parent
+    with (results / "table_generators.csv").open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, fieldnames=COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(row for cells in found.values() for one in cells for row in rows(bench, one))
+    estimates = {key: transfer(bench, cells, 20 if bench.quick else 500) for key, cells in found.items()}
+    about = {
+        "command": command,
+        "commit": commit(),
+        "data_fingerprint": bench.fingerprint,
+        "machine": f"{cores()} cores, {processor()}",
+        "date": time.strftime("%Y-%m-%d"),
+        "cells": sum(map(len, found.values())),
+        "missing": missing,
+        "seconds_of_all_cells": sum(one["seconds"] for cells in found.values() for one in cells),
+        "auc": {
+            f"{model}, {augmentation}": {
+                "seeds": len(found[model, augmentation]),
+                **{name: [round(one.value, 4), *(round(x, 4) for x in one.interval)] for name, one in parts.items()},
+            }
+            for (model, augmentation), parts in estimates.items()
+        },
+        "differences": {
+            f"{asked} ({first[1]})": [round(gap.value, 4), *(round(x, 4) for x in gap.interval)]
+            for asked, first, second in QUESTIONS
+            if first in estimates and second in estimates
+            for gap in [estimates[first]["mean of unseen"] - estimates[second]["mean of unseen"]]
+        },
+    }
+    (results / "table_generators.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    (results / "table_generators.md").write_text("\n".join(markdown(about, estimates, found)) + "\n", encoding="utf-8")
+    print(f"written: {results / 'table_generators.md'}, {len(missing)} cells missing")
+
+
+def markdown(
+    about: dict[str, Any],
+    estimates: dict[tuple[str, str], dict[str, Estimate]],
+    found: dict[tuple[str, str], list[dict[str, Any]]],
+) -> Iterator[str]:
+    """One table of AUC, one of differences."""
+    names = list(next(iter(estimates.values())))
+    yield "# Trained on StyleGAN2, tested on others"
+    yield ""
+    yield f"{about['cells']} runs, {len(about['missing'])} missing; commit {about['commit']}, {about['date']}."
+    yield "ROC AUC, fake positive: mean over seeds [95 % bootstrap over seeds and pictures]. Chance is 0.5."
+    yield ""
+    yield "| model | augmentation | seeds | " + " | ".join(names) + " |"
+    yield "|---|---|---|" + "---|" * len(names)
+    for (model, augmentation), parts in estimates.items():
+        seeds = len(found[model, augmentation])
+        yield f"| {model} | {augmentation} | {seeds} | " + " | ".join(str(parts[name]) for name in names) + " |"
+    yield ""
+    yield "Difference of the mean over unseen generators, first minus second; an interval without 0 is a difference."
+    yield ""
+    yield "| question | difference |"
+    yield "|---|---|"
+    for asked, (value, low, high) in about["differences"].items():
+        yield f"| {asked} | {value:+.3f} [{low:+.3f}, {high:+.3f}] |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="the shared data: holds manifest.csv and generators/")
+    parser.add_argument("--work", type=Path, default=Path("runs/table"))
+    parser.add_argument("--part", default="1/1", help="which share of the cells, for instance 1/2")
+    parser.add_argument("--summarise", action="store_true", help="write the tables from the cells there are")
+    parser.add_argument("--quick", action="store_true", help="a twelfth of the pictures, 5 steps, no result written")
+    chosen = parser.parse_args()
+    if not (chosen.data / "manifest.csv").is_file():
+        parser.error(f"no manifest.csv in {chosen.data}: point --data at the folder of images and generators")
+    torch.set_num_threads(1)
+    bench = prepare(chosen.data, chosen.work / "quick" if chosen.quick else chosen.work, quick=chosen.quick)
+    number, count = map(int, chosen.part.split("/"))
+    if not chosen.summarise:
+        run(bench, 1 if chosen.quick else SEEDS, (number, count))
+    if chosen.summarise or chosen.quick:
+        summarise(bench, " ".join(["python", *sys.argv]))
+
+
+if __name__ == "__main__":
+    main()
