@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,9 @@ from telltale.image import Preparation
 from telltale.pooling import POOLINGS
 from telltale.spec import Calibration, DetectorSpec, Thresholds
 
+# The shape checker looks at one knot of a curve, drawn with `random`; no example depends on which.
+pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module")
+
 shares = st.floats(0, 1)
 words = st.text(max_size=20)
 plain: st.SearchStrategy[Any] = st.recursive(
@@ -23,12 +27,15 @@ plain: st.SearchStrategy[Any] = st.recursive(
     lambda inside: st.lists(inside, max_size=3) | st.dictionaries(words, inside, max_size=3),
     max_leaves=8,
 )
+levels = st.lists(st.floats(-50, 50), min_size=2, max_size=9, unique=True).map(sorted)
+curves = st.tuples(levels, levels).map(lambda found: tuple(zip(*found, strict=False)))
 calibrations = st.builds(
     Calibration,
     slope=st.floats(1e-6, 1e6),
     intercept=st.floats(-1e6, 1e6),
     fitted_on=words,
     fingerprint=words,
+    curve=st.just(()) | curves,
 )
 
 
@@ -102,7 +109,7 @@ def test_optional_fields_may_be_missing() -> None:
 
 
 WRONG: list[dict[str, Any]] = [
-    {"format": 2},
+    {"format": 3},
     {"format": None},
     {"name": 3},
     {"architecture": None},
@@ -131,6 +138,15 @@ WRONG: list[dict[str, Any]] = [
     {"calibration__slope": float("nan")},
     {"calibration__intercept": float("inf")},
     {"calibration__fitted_on": 7},
+    {"calibration__curve": 7},
+    {"calibration__curve": [[0.0, 0.0]]},
+    {"calibration__curve": [[0.0, 0.0], [1.0]]},
+    {"calibration__curve": [[0.0, 0.0], [1.0, "1"]]},
+    {"calibration__curve": [[0.0, 0.0], [1.0, True]]},
+    {"calibration__curve": [[0.0, 0.0], [1.0, 0.0]]},
+    {"calibration__curve": [[1.0, 0.0], [0.0, 1.0]]},
+    {"calibration__curve": [[0.0, 0.0], [1.0, float("nan")]]},
+    {"calibration__curve": [[float(x), float(x)] for x in range(65)]},
     {"thresholds__real_below": 0.9},
     {"thresholds__fake_above": 1.5},
     {"thresholds__fake_above": float("nan")},
@@ -161,7 +177,7 @@ def test_a_wrong_field_is_refused_with_advice() -> None:
     good, *lines = done.stdout.splitlines()
     assert good == "accepted tiny"
     for changes, line in zip(WRONG, lines, strict=True):
-        assert line.startswith("expected a telltale detector spec, format 1; found something else ("), changes
+        assert line.startswith("expected a telltale detector spec, format 1 or 2; found something else ("), changes
         assert "Export the detector again" in line
 
 
@@ -215,3 +231,48 @@ def test_thresholds_belong_to_the_verdict_they_name() -> None:
     assert [chosen(value) for value in (0.0, 0.2, 0.2001, 0.7999, 0.8, 1.0)] == [
         "likely real", "likely real", "inconclusive", "inconclusive", "likely generated", "likely generated"
     ]  # fmt: skip
+
+
+# As the first release wrote it; it must be read, and mean the same, for ever.
+FORMAT_1 = (
+    '{"architecture": "xception_block2", "calibration": {"fingerprint": "f4", "fitted_on": "validation", "intercept": '
+    '0.25, "slope": 2.0}, "format": 1, "grid": {"size": 43, "start": -18, "stride": 8}, "made_with": {}, "name": '
+    '"old", "pooling": "mean_probability", "preparation": {"fit": "shorter", "resample": "lanczos", "side": 224, '
+    '"stored_side": null}, "thresholds": {"chosen_on": "validation", "fake_above": 0.75, "false_alarm_rate": 0.05, '
+    '"fingerprint": "f4", "miss_rate": 0.04, "real_below": 0.125}, "trained_on": {}}'
+)
+
+
+def test_format_1_is_read_for_ever_and_still_written_where_it_suffices() -> None:
+    spec = DetectorSpec.from_json(FORMAT_1)
+    assert spec.calibration is not None
+    assert spec.calibration(0.5) == pytest.approx(1 / (1 + np.exp(-0.25)))
+    assert spec.calibration(0.8) == pytest.approx(1 / (1 + np.exp(-(2 * np.log(4) + 0.25))))
+    assert spec.to_json() == FORMAT_1
+
+
+def test_a_curve_is_format_2() -> None:
+    curved = Calibration(slope=1.0, intercept=0.0, fitted_on="", fingerprint="", curve=((0.0, -1.0), (1.0, 1.0)))
+    text = replace(DetectorSpec.from_json(FORMAT_1), calibration=curved).to_json()
+    assert json.loads(text)["format"] == 2
+    assert DetectorSpec.from_json(text).calibration == curved
+
+
+@given(calibrations, st.floats(0.001, 0.999), st.floats(0.001, 0.999))
+def test_every_calibration_keeps_the_order(calibration: Calibration, one: float, other: float) -> None:
+    low, high = sorted((one, other))
+    assert calibration.log_odds(low) <= calibration.log_odds(high)
+
+
+def test_a_curve_goes_straight_through_its_knots_and_on() -> None:
+    curved = Calibration(
+        slope=2.0, intercept=0.5, fitted_on="", fingerprint="", curve=((-1.0, -3.0), (0.0, 0.0), (1.0, 1.0))
+    )
+    for place, height in ((-1.0, -3.0), (-0.5, -1.5), (0.5, 0.5), (1.0, 1.0), (2.0, 3.0), (-2.0, -5.0)):
+        assert curved.log_odds(1 / (1 + np.exp(-place))) == pytest.approx(2 * height + 0.5)
+
+
+@pytest.mark.parametrize("curve", [((0.0, 0.0),), ((0.0, 0.0), (1.0, 0.0)), ((0.0, 0.0), (1.0, np.inf))])
+def test_a_curve_that_does_not_rise_is_refused(curve: tuple[tuple[float, float], ...]) -> None:
+    with pytest.raises(InvalidConfig, match="a curve of 2 to 64"):
+        Calibration(slope=1.0, intercept=0.0, fitted_on="", fingerprint="", curve=curve)

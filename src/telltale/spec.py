@@ -16,31 +16,38 @@ from telltale.pooling import POOLINGS, Pooling, logit, sigmoid
 
 Verdict = Literal["likely real", "inconclusive", "likely generated"]
 METADATA_KEY = "telltale"
+# Format 1 knows no curve; a spec without one is written as format 1, so that older readers go on reading it.
+FORMATS = (1, 2)
+MAX_KNOTS = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """Score to probability by logistic regression on the score's log-odds (Platt, 1999).
+    """Score to probability: `sigmoid(slope * curve(logit(score)) + intercept)`, for equally many reals and fakes.
 
-    `probability = sigmoid(slope * logit(score) + intercept)`, for equally many reals and fakes.
+    Without a curve this is Platt scaling (1999), and temperature scaling where the intercept is 0 as well.
 
     Attributes:
         slope: above 0, so that the order of images is kept.
-        intercept: log-odds at score 0.5.
+        intercept: log-odds where the curve, or the score's own log-odds, are 0.
         fitted_on: which data, in words.
         fingerprint: hash of those data.
+        curve: knots (log-odds of the score, log-odds), both strictly increasing, straight lines between them; beyond
+            the ends the line from the first knot to the last sets the rise. So the order of images is kept, and no two
+            scores fall together. Empty for the identity.
     """
 
     slope: float
     intercept: float
     fitted_on: str
     fingerprint: str
+    curve: tuple[tuple[float, float], ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse a slope that would turn the order of images round.
+        """Refuse what would turn the order of images round, or make them equal.
 
         Raises:
-            InvalidConfig: slope not above 0, or a number that is not finite.
+            InvalidConfig: slope not above 0, a number that is not finite, or a curve that does not rise everywhere.
         """
         if not (self.slope > 0 and np.isfinite(self.slope) and np.isfinite(self.intercept)):
             raise InvalidConfig(
@@ -48,10 +55,33 @@ class Calibration:
                 found=f"slope {self.slope}, intercept {self.intercept}",
                 do="Calibrate on data the detector orders better than chance.",
             )
+        if self.curve and not (2 <= len(self.curve) <= MAX_KNOTS and _rises(self.curve)):
+            raise InvalidConfig(
+                expected=f"a curve of 2 to {MAX_KNOTS} finite knots, each above the one before in both numbers",
+                found=str(self.curve)[:200],
+                do="Calibrate on data the detector orders better than chance.",
+            )
 
     def __call__(self, score: float) -> float:
         """Calibrated probability, in [0, 1], that an image with this pooled score is fake."""
-        return float(sigmoid(np.asarray(self.slope * logit(score) + self.intercept)))
+        return float(sigmoid(np.asarray(self.log_odds(score))))
+
+    def log_odds(self, score: float) -> float:
+        """Log-odds of the calibrated probability."""
+        return self.slope * self._curved(logit(score)) + self.intercept
+
+    def _curved(self, place: float) -> float:
+        if not self.curve:
+            return place
+        (first, low), (last, high) = self.curve[0], self.curve[-1]
+        beyond = min(place - first, 0.0) + max(place - last, 0.0)
+        inside = float(np.interp(place, [x for x, _ in self.curve], [y for _, y in self.curve]))
+        return inside + beyond * (high - low) / (last - first)
+
+
+def _rises(curve: tuple[tuple[float, float], ...]) -> bool:
+    knots = np.array(curve)
+    return bool(np.isfinite(knots).all() and (np.diff(knots, axis=0) > 0).all())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +180,11 @@ class DetectorSpec:
 
     def to_json(self) -> str:
         """One JSON object; `from_json` gives the same spec back."""
-        return json.dumps({"format": 1, **asdict(self)}, sort_keys=True, allow_nan=False)
+        found = asdict(self)
+        curved = self.calibration is not None and bool(self.calibration.curve)
+        if self.calibration is not None and not curved:
+            del found["calibration"]["curve"]
+        return json.dumps({"format": 2 if curved else 1, **found}, sort_keys=True, allow_nan=False)
 
     @staticmethod
     def from_json(text: str) -> "DetectorSpec":
@@ -161,14 +195,16 @@ class DetectorSpec:
         """
         try:
             found = json.loads(text)
-            if found.pop("format") != 1:
-                raise ValueError("format is not 1")
+            if found.pop("format") not in FORMATS:
+                raise ValueError(f"format is none of {FORMATS}")
+            if found.get("calibration"):
+                found["calibration"]["curve"] = _knots(found["calibration"].get("curve", []))
             for key, kind in _PARTS.items():
                 found[key] = None if found.get(key) is None else _typed(kind(**found[key]))
             return _typed(DetectorSpec(**found))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, InvalidConfig) as error:
             raise InvalidDetector(
-                expected="a telltale detector spec, format 1",
+                expected="a telltale detector spec, format 1 or 2",
                 found=f"something else ({type(error).__name__}: {error})",
                 do="Export the detector again with `telltale export`, or update telltale if the file is newer.",
             ) from error
@@ -178,11 +214,19 @@ _PARTS = {"preparation": Preparation, "grid": PatchGrid, "calibration": Calibrat
 _Part = TypeVar("_Part", Preparation, PatchGrid, Calibration, Thresholds, DetectorSpec)
 
 
+def _knots(found: list[list[float]]) -> tuple[tuple[float, float], ...]:
+    """Knots as JSON has them; numbers only, and exactly two each."""
+    for value in (value for knot in found for value in knot):
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise TypeError(f"curve holds {value!r}")
+    return tuple((float(x), float(y)) for x, y in found)
+
+
 def _typed(part: _Part) -> _Part:
     """The same record, or a TypeError naming a field of another type than declared: a file is a border."""
     for name, hint in get_type_hints(type(part)).items():
-        if get_origin(hint) is Literal:
-            continue  # the record itself refuses what is not in the list
+        if get_origin(hint) in (Literal, tuple):
+            continue  # the record itself refuses what is not in the list; knots are checked as they are read
         kind = {float: int | float, dict[str, Any]: dict}.get(hint, hint)
         if not isinstance(getattr(part, name), kind):
             raise TypeError(f"{name} is {getattr(part, name)!r}")
