@@ -42,7 +42,7 @@ def load(name_or_path: str | Path, *, backend: str = "onnxruntime", threads: int
         InvalidConfig: an unknown backend, or a negative number of threads.
         MissingExtra: OpenVINO is not installed.
     """
-    path = _find(name_or_path)
+    path = find(name_or_path)
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -97,7 +97,12 @@ def stored_spec(metadata: Mapping[str, str], name: str) -> DetectorSpec:
         raise InvalidDetector(expected=error.expected, found=f"{error.found} in {name}", do=error.do) from error
 
 
-def _find(name_or_path: str | Path) -> Path:
+def find(name_or_path: str | Path) -> Path:
+    """The ONNX file that `load` would read.
+
+    Raises:
+        InvalidDetector: neither a file nor a shipped detector.
+    """
     path = Path(name_or_path)
     if path.is_file():
         return path

@@ -19,6 +19,8 @@ METADATA_KEY = "telltale"
 # Format 1 knows no curve; a spec without one is written as format 1, so that older readers go on reading it.
 FORMATS = (1, 2)
 MAX_KNOTS = 64
+# Knots closer than this would divide by next to nothing.
+_LEAST_RISE = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +34,9 @@ class Calibration:
         intercept: log-odds where the curve, or the score's own log-odds, are 0.
         fitted_on: which data, in words.
         fingerprint: hash of those data.
-        curve: knots (log-odds of the score, log-odds), both strictly increasing, straight lines between them; beyond
-            the ends the line from the first knot to the last sets the rise. So the order of images is kept, and no two
-            scores fall together. Empty for the identity.
+        curve: knots (log-odds of the score, log-odds), both strictly increasing, straight lines between them. Beyond
+            an end it rises as between the two knots there, or as from the first knot to the last where that is less.
+            So the order of images is kept, and no two scores fall together. Empty for the identity.
     """
 
     slope: float
@@ -73,15 +75,17 @@ class Calibration:
     def _curved(self, place: float) -> float:
         if not self.curve:
             return place
-        (first, low), (last, high) = self.curve[0], self.curve[-1]
-        beyond = min(place - first, 0.0) + max(place - last, 0.0)
-        inside = float(np.interp(place, [x for x, _ in self.curve], [y for _, y in self.curve]))
-        return inside + beyond * (high - low) / (last - first)
+        places, heights = np.array(self.curve).T
+        inside = float(np.interp(place, places, heights))
+        rises = np.diff(heights) / np.diff(places)
+        most = (heights[-1] - heights[0]) / (places[-1] - places[0])
+        below, above = min(place - places[0], 0.0), max(place - places[-1], 0.0)
+        return inside + float(below * min(rises[0], most) + above * min(rises[-1], most))
 
 
 def _rises(curve: tuple[tuple[float, float], ...]) -> bool:
     knots = np.array(curve)
-    return bool(np.isfinite(knots).all() and (np.diff(knots, axis=0) > 0).all())
+    return bool(np.isfinite(knots).all() and (np.diff(knots, axis=0) > _LEAST_RISE).all())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from telltale.errors import InvalidConfig, InvalidDataset
-from telltale.evaluate.calibration import choose_thresholds, fit_platt
+from telltale.evaluate.calibration import METHODS, choose_thresholds, fit_isotonic, fit_platt, fit_temperature
 from telltale.pooling import logit
 from telltale.spec import Calibration, Thresholds
 
@@ -180,3 +180,76 @@ def test_rates_that_cannot_be_kept_or_make_no_sense_are_refused() -> None:
             choose(is_fake, np.linspace(0.1, 0.9, 20), rate, 0.05)
         with pytest.raises(InvalidConfig, match="not percent"):
             choose(is_fake, np.linspace(0.1, 0.9, 20), 0.05, rate)
+
+
+def test_temperature_is_platt_without_an_intercept() -> None:
+    is_fake, scores = data()
+    found = fit_temperature(is_fake, scores, fitted_on="a test", fingerprint="f")
+    assert found.intercept == 0
+    assert found(0.5) == 0.5
+    places = np.array([logit(float(score)) for score in scores])
+
+    def loss(slope: float) -> float:
+        each = np.logaddexp(0, np.where(is_fake, -slope * places, slope * places))
+        return float(each[is_fake].mean() + each[~is_fake].mean())
+
+    best = loss(found.slope)
+    assert all(loss(found.slope + step) > best for step in (-0.05, -0.01, 0.01, 0.05))
+
+
+def isotonic(is_fake: Labels, scores: Scores) -> Calibration:
+    return fit_isotonic(is_fake, scores, fitted_on="a test", fingerprint="f")
+
+
+def test_isotonic_follows_a_shape_that_platt_cannot() -> None:
+    draw = np.random.default_rng(0)
+    places = draw.uniform(-3, 3, 20_000)
+    truth = np.where(places < 0, 0.3, 0.8)
+    is_fake = draw.random(places.size) < truth
+    scores = 1 / (1 + np.exp(-places))
+    found, platt = isotonic(is_fake, scores), fit(is_fake, scores)
+    # The calibration is for equally many reals and fakes; these have 55 fakes in 100.
+    prior = np.log(is_fake.mean() / (1 - is_fake.mean()))
+    for score, expected in ((0.2, 0.3), (0.7, 0.8), (0.9, 0.8)):
+        balanced = 1 / (1 + np.exp(-(np.log(expected / (1 - expected)) - prior)))
+        assert found(score) == pytest.approx(balanced, abs=0.05)
+    assert platt(0.55) < 0.6 < 0.7 < found(0.55)
+
+
+@given(st.integers(0, 30), st.integers(15, 200), st.integers(15, 200), st.sampled_from((2, 5, 1000)))
+@settings(max_examples=40)
+def test_isotonic_never_makes_two_scores_equal_and_never_reaches_the_ends(
+    seed: int, reals: int, fakes: int, levels: int
+) -> None:
+    is_fake, scores = data(reals, fakes, seed)
+    scores = np.round(scores * levels) / levels
+    try:
+        found = isotonic(is_fake, scores)
+    except InvalidConfig:
+        return
+    assert 2 <= len(found.curve) <= 32
+    said = [found.log_odds(float(score)) for score in np.linspace(0.001, 0.999, 200)]
+    assert (np.diff(said) > 0).all()
+    assert all(abs(height) < 8 for _, height in found.curve)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_refuses_chance_and_one_class(method: str) -> None:
+    is_fake, scores = data(400, 400)
+    about = {"weights": None, "fitted_on": "", "fingerprint": ""}
+    assert METHODS[method](is_fake, scores, **about)(0.9) > 0.6  # type: ignore[arg-type]
+    for useless in (1 - scores, np.full(is_fake.size, 0.5)):
+        with pytest.raises(InvalidConfig):
+            METHODS[method](is_fake, useless, **about)  # type: ignore[arg-type]
+    with pytest.raises(InvalidDataset):
+        METHODS[method](np.ones(4, np.bool_), np.linspace(0.1, 0.9, 4), **about)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_no_method_minds_how_many_fakes_there_are(method: str) -> None:
+    is_fake, scores = data(1000, 1000)
+    more = np.concatenate([np.flatnonzero(~is_fake), *[np.flatnonzero(is_fake)] * 3])
+    about = {"weights": None, "fitted_on": "", "fingerprint": ""}
+    once, again = (METHODS[method](is_fake[i], scores[i], **about) for i in (np.arange(is_fake.size), more))  # type: ignore[arg-type]
+    for score in (0.3, 0.5, 0.7):
+        assert once(score) == pytest.approx(again(score), abs=0.06 if method == "isotonic" else 1e-3)

@@ -13,6 +13,7 @@ import typer
 from telltale import __version__
 from telltale.cli.audit import audit
 from telltale.cli.build import build
+from telltale.cli.calibrate import calibrate
 from telltale.cli.export import export
 from telltale.cli.import_original import import_original
 from telltale.cli.predict import predict
@@ -37,6 +38,7 @@ app.command("audit")(audit)
 app.command("train")(train)
 app.command("export")(export)
 app.command("import-original")(import_original)
+app.command("calibrate")(calibrate)
 app.command("robustness")(robustness)
 
 

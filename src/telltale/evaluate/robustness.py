@@ -19,8 +19,9 @@ from telltale.data.corruptions import corrupt
 from telltale.data.sample import Sample
 from telltale.detector import Detector
 from telltale.errors import InvalidConfig, InvalidDataset
-from telltale.evaluate.results import ResultFile, utf8
-from telltale.evaluate.scoring import Change, Failure, row, score_files
+from telltale.evaluate.kept_scores import keep_scores
+from telltale.evaluate.results import utf8
+from telltale.evaluate.scoring import Change
 from telltale.image import Pixels, Preparation, Resized, prepare
 
 Where = Literal["before", "after"]
@@ -269,27 +270,11 @@ def sweep(
         # Tiles of one thread each: their number would move the last digits of a score.
         single = replace(detector, threads=1)
         for cell in over:
-            yield _score_cell(model, single, samples, cell_file(out, model, cell), cell, setup, workers)
-
-
-def _score_cell(
-    model: str, detector: Detector, samples: Sequence[Sample], path: Path, cell: Cell, setup: Setup, workers: int
-) -> Progress:
-    sink = ResultFile(path, resume=True)
-    kept = {found["path"]: found["weights_sha256"] for found in sink.kept()}
-    if not set(kept.values()) <= {detector.sha256}:
-        raise InvalidConfig(
-            expected=f"scores of the weights {detector.sha256[:12]} ({model})",
-            found=f"scores of others in {path}",
-            do="Choose another --out.",
-        )
-    left = [sample for sample in samples if utf8(str(sample.path)) not in kept]
-    if not left:
-        return Progress(model=model, cell=cell, scored=len(kept), failed=0)
-    changed = change(cell, setup, detector.spec.preparation)
-    failed = 0
-    with sink:
-        for record in score_files(detector, left, workers=workers, change=changed):
-            failed += isinstance(record, Failure)
-            sink.add(row(record, detector, __version__))
-    return Progress(model=model, cell=cell, scored=len(kept) + len(left) - failed, failed=failed)
+            failed = keep_scores(
+                cell_file(out, model, cell),
+                single,
+                samples,
+                workers=workers,
+                change=change(cell, setup, detector.spec.preparation),
+            )
+            yield Progress(model=model, cell=cell, scored=len(samples) - failed, failed=failed)

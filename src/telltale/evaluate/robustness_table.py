@@ -12,10 +12,9 @@ from jaxtyping import Bool, Float, Shaped
 
 from telltale.data.sample import Sample
 from telltale.detector import Detector
-from telltale.errors import InvalidDataset
 from telltale.evaluate.auc_interval import bootstrap_auc
+from telltale.evaluate.kept_scores import kept_rows
 from telltale.evaluate.metrics import Estimate, share
-from telltale.evaluate.results import read_rows, utf8
 from telltale.evaluate.robustness import CLEAN, Cell, cell_file
 
 # The name under which all sources together have their row.
@@ -141,10 +140,7 @@ def _row(
 
 def _read(path: Path, samples: Sequence[Sample]) -> _Images:
     """One cell's scores, in the order of the samples."""
-    if not path.is_file():
-        raise InvalidDataset(expected=f"the scores of a finished cell: {path}", found="no file", do="Run the sweep.")
-    said = {found["path"]: found for found in read_rows(path) if found["error"] is None}
-    rows = [said.get(utf8(str(sample.path))) for sample in samples]
+    rows = kept_rows(path, samples)
     return _Images(
         is_fake=np.array([bool(sample.is_fake) for sample in samples]),
         source=np.array([sample.source or "(unnamed)" for sample in samples]),
