@@ -192,7 +192,7 @@ def with_no_number(model: Any) -> None:
     ("change", "words"),
     [
         (without_spec, "strange without a detector's spec"),
-        (with_damaged_spec, "spec, format 1; found .* in strange"),
+        (with_damaged_spec, "spec, format 1 or 2; found .* in strange"),
         (with_external_data, "strange, which names other files"),
         (without_squeeze, "from strange"),
         (with_other_stride, "strange|do not belong together"),
