@@ -23,7 +23,7 @@ body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding
 section{display:flex;flex-wrap:wrap;gap:1rem;align-items:flex-end;margin:1.5rem 0;padding-top:1rem}
 section{border-top:1px solid #ddd}
 h2{flex-basis:100%;margin:0;font-size:1.1rem}h2 small{font-weight:normal;color:#555;display:block}
-figure{margin:0}figure img{height:260px;max-width:100%;image-rendering:auto}figcaption{font-size:.85rem;color:#555}
+figure{margin:0}figure img{height:260px;max-width:100%;outline:1px solid #ccc}figcaption{font-size:.85rem;color:#555}
 """
 
 

@@ -18,7 +18,8 @@ the reals came: a detector of fakes would not care.
 
 Every (model, preparation, seed) is one file in results/format_ablation/, and a rerun computes only what is missing.
 Cost: about two minutes a cell on one core of a 2021 server CPU, 40 cells of networks; the probe takes seconds.
-Expected: results/format_ablation.csv, .png and .json, shown in docs/format-ablation.md (recipes/write_docs.py). Raw, every model is near 1; built, the header probe guesses and the networks are not far above it.
+Expected: results/format_ablation.csv, .png and .json, shown in docs/format-ablation.md (recipes/write_docs.py). Raw,
+every model seems good; built, the header probe guesses and the networks are not far above it.
 """
 
 import argparse

@@ -10,7 +10,7 @@ import argparse
 import csv
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
@@ -279,6 +279,59 @@ def ablation(rows: list[dict[str, str]]) -> str:
     return "\n\n".join(parts)
 
 
+def audited(found: dict[str, Any]) -> str:
+    """The shared data before and after a build, as the audit sees them."""
+    lines = [
+        "| | verdict | headers | traces in the pixels | traces, reals against reals |",
+        "|---|---|---|---|---|",
+    ]
+    for state in ("raw", "built"):
+        for name, values in found[state].items():
+            headers, traces = (values["probes"][probe] for probe in ("container", "pixels"))
+            floor = traces["floor_auc"]
+            under = "one source of reals" if floor is None else f"{floor:.2f} (at most {traces['floor_highest']:.2f})"
+            shown = " | ".join(f"{one['auc']:.2f} ({one['low']:.2f} to {one['high']:.2f})" for one in (headers, traces))
+            lines.append(f"| {state}, {name} | {values['verdict']} | {shown} | {under} |")
+    return "\n".join(lines)
+
+
+def speeds(rows: list[dict[str, str]]) -> str:
+    """Images a second and memory, telltale beside what one would write first."""
+    lines = [
+        f"{rows[0]['threads']} threads, {rows[0]['cpu']}; {rows[0]['engines']}.",
+        "",
+        "| model | side, px | eager torch, images/s | telltale, images/s | ratio | eager torch, MB | telltale, MB |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    of = {(row["model"], row["side"], row["backend"]): row for row in rows}
+    for (model, side, backend), row in of.items():
+        if backend == "telltale onnxruntime":
+            eager = of.get((model, side, "torch"), {})
+            lines.append(
+                f"| {model} | {side} | {eager.get('images_per_second', '')} | {row['images_per_second']} | "
+                f"{row['ratio_to_eager']} | {eager.get('on_top_mb', '')} | {row['on_top_mb']} |"
+            )
+    return "\n".join(lines)
+
+
+def builds(rows: list[dict[str, str]]) -> str:
+    """Building beside a plain loop."""
+    lines = ["| way | processes | images/s | ratio | 10,000 images |", "|---|---|---|---|---|"]
+    names = {"pillow": "plain Pillow loop", "build": "`telltale build`"}
+    for row in rows:
+        lines.append(
+            f"| {names[row['way']]} | {row['processes']} | {row['images_per_second']} | {row['ratio']} | "
+            f"{float(row['seconds_for_10000']):.0f} s |"
+        )
+    return "\n".join(lines)
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file."""
+    with path.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
 def documents() -> Iterator[tuple[Path, str]]:
     """Every file and what it should hold, for the results that are there."""
     readme = ROOT / "README.md"
@@ -291,10 +344,16 @@ def documents() -> Iterator[tuple[Path, str]]:
         shown = (RESULTS / "demo.txt").read_text(encoding="utf-8")
         text = between(text, "demo", f"```\n{shown.rstrip()}\n```")
     yield readme, text
-    page = ROOT / "docs" / "format-ablation.md"
-    if (RESULTS / "format_ablation.csv").exists() and page.exists():
-        with (RESULTS / "format_ablation.csv").open(newline="", encoding="utf-8") as stream:
-            yield page, between(page.read_text(encoding="utf-8"), "tables", ablation(list(csv.DictReader(stream))))
+    docs = ROOT / "docs"
+    pages: tuple[tuple[str, str, str, Callable[[Path], str]], ...] = (
+        ("format-ablation.md", "tables", "format_ablation.csv", lambda path: ablation(table(path))),
+        ("runtime.md", "speed", "speed.csv", lambda path: speeds(table(path))),
+        ("datasets.md", "speed", "build_speed.csv", lambda path: builds(table(path))),
+        ("audit.md", "audit", "audit_shared.json", lambda path: audited(json.loads(path.read_text(encoding="utf-8")))),
+    )
+    for page, mark, source, written in pages:
+        if (RESULTS / source).exists():
+            yield docs / page, between((docs / page).read_text(encoding="utf-8"), mark, written(RESULTS / source))
 
 
 def main() -> None:

@@ -110,9 +110,11 @@ def _probe_table(probes: dict[str, Any]) -> str:
         under = (
             "-" if probe["floor_auc"] is None else f"{probe['floor_auc']:.3f} (at most {probe['floor_highest']:.3f})"
         )
+        # Names are judged one by one below: together with the rest they would count what the row above counts.
+        kind, judged = ("faint", "not judged") if name == "with_names" else (probe["verdict"], probe["verdict"])
         rows.append(
             f"<tr><td>{titles[name]}<td class=number>{probe['auc']:.3f}<td>{_whisker(probe)}"
-            f"<td class=number>{under}<td class={probe['verdict']}>{probe['verdict']}"
+            f"<td class=number>{under}<td class={kind}>{judged}"
         )
     return (
         "<p class=faint>Gradient boosting on all cues of a kind, judged on files it was not fitted to. The floor is "
