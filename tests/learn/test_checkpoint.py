@@ -123,7 +123,7 @@ def test_no_file(tmp_path: Path) -> None:
 def test_somebody_elses_safetensors(stored: Path) -> None:
     with pytest.raises(InvalidDetector, match=r"best\.safetensors without a detector's spec"):
         restore(rewritten(stored, None))
-    with pytest.raises(InvalidDetector, match=r"format 1; found .* in .*best\.safetensors"):
+    with pytest.raises(InvalidDetector, match=r"format 1 or 2; found .* in .*best\.safetensors"):
         restore(rewritten(stored, "{}"))
 
 
@@ -169,6 +169,13 @@ def test_a_detector_on_torch(stored: Path) -> None:
     assert np.abs(detector(image).patch_logits - expected).max() < 1e-5
     assert (detector.sha256, detector.threads) == (file_hash(stored), 2)
     assert detector.spec == read_spec(stored)
+
+
+def test_a_read_only_picture_is_scored_without_a_warning(stored: Path) -> None:
+    detector, image = load(stored), noise(60, 83)
+    expected = detector(image).score
+    image.flags.writeable = False
+    assert detector(image).score == expected
 
 
 def test_public_names() -> None:

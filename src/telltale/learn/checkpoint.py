@@ -102,7 +102,9 @@ def load(path: str | Path, *, threads: int = 1) -> Detector:
 
     def predict(images: UInt8[np.ndarray, "n height width 3"]) -> Float32[np.ndarray, "n rows columns"]:
         with torch.inference_mode():
-            return np.asarray(model.from_pixels(torch.from_numpy(np.ascontiguousarray(images))).float().numpy())
+            # Decoded pictures may be read-only, of which torch warns; only such ones are copied.
+            pixels = np.require(images, requirements=("C", "W"))
+            return np.asarray(model.from_pixels(torch.from_numpy(pixels)).float().numpy())
 
     return Detector(spec=spec, predict=predict, sha256=file_hash(Path(path)), threads=threads)
 
