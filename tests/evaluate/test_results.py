@@ -246,6 +246,27 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         list(read_rows(tmp_path / "nowhere.csv"))
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_other_columns_keep_their_types(kind: str, tmp_path: Path) -> None:
+    columns = {"path": "string", "is_fake": "bool_", "score": "float64", "error": "string"}
+    rows: list[Row] = [
+        {"path": "1.0", "is_fake": True, "score": 0.5, "error": None},
+        {"path": "null", "is_fake": False, "score": None, "error": "broken"},
+    ]
+    target = tmp_path / f"out.{kind}"
+    with ResultFile(target, columns=columns) as sink:
+        sink.add(rows[0])
+        sink.add(rows[1])
+        with pytest.raises(ValueError, match="columns"):
+            sink.add(made("a"))
+    assert list(read_rows(target, columns=columns)) == rows
+    assert list(ResultFile(target, resume=True, columns=columns).kept()) == rows[:1]
+    with pytest.raises(InvalidConfig, match="instead of"):
+        list(ResultFile(target, resume=True).kept())
+    results.write_rows(target, rows[1:], columns=columns)
+    assert list(read_rows(target, columns=columns)) == rows[1:]
+
+
 def test_upper_case_endings_are_known(tmp_path: Path) -> None:
     write(tmp_path / "OUT.CSV", [made("a")])
     assert list(read_rows(tmp_path / "OUT.CSV")) == [made("a")]
@@ -260,7 +281,7 @@ def test_a_row_of_other_columns_is_refused_before_it_is_written(tmp_path: Path) 
 
 
 def test_a_file_that_cannot_be_finished_leaves_its_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(path: Path, rows: object) -> None:
+    def full(path: Path, rows: object, columns: object) -> None:
         path.write_text("half")
         raise OSError(28, "No space left on device")
 

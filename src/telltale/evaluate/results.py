@@ -7,7 +7,7 @@ reads it.
 
 import csv
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, get_args
@@ -47,14 +47,16 @@ class ResultFile:
     Args:
         path: ends in .jsonl, .csv or .parquet.
         resume: keep the rows of an earlier run; without it an existing file or journal is refused, never overwritten.
+        columns: of the rows, in order, with their types; one of them is `error`.
 
     Raises:
         InvalidConfig: another ending, the file exists and `resume` is False, or what is to be resumed is damaged.
         MissingExtra: Parquet without the `[evaluate]` extra, said before anything is scored.
     """
 
-    def __init__(self, path: Path, *, resume: bool = False) -> None:
+    def __init__(self, path: Path, *, resume: bool = False, columns: Mapping[str, str] = COLUMNS) -> None:
         self.path = path
+        self.columns = columns
         self.kind = _kind(path)
         self.journal = path.with_name(path.name + ".partial")
         if self.kind == "parquet":
@@ -75,16 +77,17 @@ class ResultFile:
         """
         # The journal of a killed run holds everything its run knew, so it outranks the file.
         earlier = self.journal if self.journal.exists() else self.path
-        for row in _read(earlier, "jsonl" if earlier is self.journal else self.kind) if earlier.exists() else ():
-            if row.keys() != COLUMNS.keys():
-                raise _unreadable(earlier, f"columns {', '.join(map(str, row))} instead of {', '.join(COLUMNS)}")
+        kind: Kind = "jsonl" if earlier is self.journal else self.kind
+        for row in _read(earlier, kind, self.columns) if earlier.exists() else ():
+            if row.keys() != self.columns.keys():
+                raise _unreadable(earlier, f"columns {', '.join(map(str, row))} instead of {', '.join(self.columns)}")
             if row["error"] is None:
                 yield row
 
     def __enter__(self) -> "ResultFile":
         """Start the journal with the rows that are kept."""
         temporary = self.journal.with_name(self.journal.name + ".new")
-        _write_jsonl(temporary, self.kept())
+        _write_jsonl(temporary, self.kept(), self.columns)
         temporary.replace(self.journal)
         self._stream = self.journal.open("a", encoding="utf-8")
         return self
@@ -93,10 +96,10 @@ class ResultFile:
         """Append one row; it is on its way to the disk before this returns.
 
         Raises:
-            ValueError: other columns than `COLUMNS`, which the file could not hold.
+            ValueError: other columns than the file's, which it could not hold.
         """
-        if row.keys() != COLUMNS.keys():
-            raise ValueError(f"expected the columns {list(COLUMNS)}, found {list(row)}")
+        if row.keys() != self.columns.keys():
+            raise ValueError(f"expected the columns {list(self.columns)}, found {list(row)}")
         self._stream.write(json.dumps(row) + "\n")
         self._stream.flush()
 
@@ -105,22 +108,35 @@ class ResultFile:
     ) -> None:
         """Turn the journal into the file, whatever ended the run."""
         self._stream.close()
-        temporary = self.path.with_name(f".{self.path.name}.new")
-        try:
-            _WRITERS[self.kind](temporary, _read_jsonl(self.journal))
-            temporary.replace(self.path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_rows(self.path, _read_jsonl(self.journal, self.columns), columns=self.columns)
         self.journal.unlink()
 
 
-def read_rows(path: Path) -> Iterator[Row]:
+def read_rows(path: Path, *, columns: Mapping[str, str] = COLUMNS) -> Iterator[Row]:
     """Rows of a results file of any of the three kinds.
+
+    Args:
+        path: of the file.
+        columns: their types, which a CSV file does not say.
 
     Raises:
         InvalidConfig: another ending, a missing file, or one that is damaged or holds something else.
     """
-    yield from _read(path, _kind(path))
+    yield from _read(path, _kind(path), columns)
+
+
+def write_rows(path: Path, rows: Iterable[Row], *, columns: Mapping[str, str] = COLUMNS) -> None:
+    """Write all rows at once, under a temporary name first; what was there is replaced.
+
+    Raises:
+        InvalidConfig: another ending.
+    """
+    temporary = path.with_name(f".{path.name}.new")
+    try:
+        _WRITERS[_kind(path)](temporary, rows, columns)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def utf8(text: str) -> str:
@@ -128,9 +144,9 @@ def utf8(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _read(path: Path, kind: Kind) -> Iterator[Row]:
+def _read(path: Path, kind: Kind, columns: Mapping[str, str]) -> Iterator[Row]:
     try:
-        yield from _READERS[kind](path)
+        yield from _READERS[kind](path, columns)
     # pyarrow's errors are ValueErrors and OSErrors.
     except (OSError, ValueError, csv.Error) as error:
         raise _unreadable(path, str(error)) from error
@@ -154,7 +170,7 @@ def _kind(path: Path) -> Kind:
     )
 
 
-def _read_jsonl(path: Path) -> Iterator[Row]:
+def _read_jsonl(path: Path, _columns: Mapping[str, str]) -> Iterator[Row]:
     """A line without its end is what a kill left of the last row: it is not a row."""
     with path.open("rb") as stream:
         for line in stream:
@@ -165,13 +181,13 @@ def _read_jsonl(path: Path) -> Iterator[Row]:
                 yield row
 
 
-def _read_csv(path: Path) -> Iterator[Row]:
+def _read_csv(path: Path, columns: Mapping[str, str]) -> Iterator[Row]:
     """CSV holds text only, so the columns' types say what is a number: a path may be `1.0` or `null`."""
     with path.open(newline="", encoding="utf-8", errors="surrogateescape") as stream:
         for row in csv.DictReader(stream, strict=True):
             if None in row or None in row.values():
                 raise ValueError(f"a line with more or fewer fields than the header: {list(row.values())}")
-            yield {name: _value(text, COLUMNS.get(name, "string")) for name, text in row.items()}
+            yield {name: _value(text, columns.get(name, "string")) for name, text in row.items()}
 
 
 def _value(text: str, kind: str) -> Any:
@@ -179,32 +195,32 @@ def _value(text: str, kind: str) -> Any:
     return (text or None) if kind == "string" or not text else json.loads(text)
 
 
-def _read_parquet(path: Path) -> Iterator[Row]:
+def _read_parquet(path: Path, _columns: Mapping[str, str]) -> Iterator[Row]:
     with path.open("rb") as stream:
         for batch in require("pyarrow.parquet", "evaluate").ParquetFile(stream).iter_batches():
             yield from batch.to_pylist()
 
 
-def _write_jsonl(path: Path, rows: Iterable[Row]) -> None:
+def _write_jsonl(path: Path, rows: Iterable[Row], _columns: Mapping[str, str]) -> None:
     with path.open("w", encoding="utf-8") as stream:
         stream.writelines(json.dumps(row) + "\n" for row in rows)
 
 
-def _write_csv(path: Path, rows: Iterable[Row]) -> None:
+def _write_csv(path: Path, rows: Iterable[Row], columns: Mapping[str, str]) -> None:
     """A path that is not valid UTF-8 keeps its bytes."""
     with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream:
-        writer = csv.DictWriter(stream, fieldnames=list(COLUMNS))
+        writer = csv.DictWriter(stream, fieldnames=list(columns))
         writer.writeheader()
         for row in rows:
             writer.writerow(
-                {name: json.dumps(value) if isinstance(value, list) else value for name, value in row.items()}
+                {name: json.dumps(value) if isinstance(value, list | bool) else value for name, value in row.items()}
             )
 
 
-def _write_parquet(path: Path, rows: Iterable[Row]) -> None:
+def _write_parquet(path: Path, rows: Iterable[Row], columns: Mapping[str, str]) -> None:
     """Row groups of bounded size, one schema; a column that is empty throughout a group keeps its type."""
     arrow, parquet = require("pyarrow", "evaluate"), require("pyarrow.parquet", "evaluate")
-    schema = arrow.schema([(name, _arrow_type(arrow, name)) for name in COLUMNS])
+    schema = arrow.schema([(name, _arrow_type(arrow, kind)) for name, kind in columns.items()])
     with parquet.ParquetWriter(path, schema) as writer:
         group: list[Row] = []
         for row in rows:
@@ -219,6 +235,5 @@ _READERS = {"jsonl": _read_jsonl, "csv": _read_csv, "parquet": _read_parquet}
 _WRITERS = {"jsonl": _write_jsonl, "csv": _write_csv, "parquet": _write_parquet}
 
 
-def _arrow_type(arrow: Any, name: str) -> Any:
-    kind = COLUMNS[name]
+def _arrow_type(arrow: Any, kind: str) -> Any:
     return arrow.list_(arrow.int64()) if kind == "list" else getattr(arrow, kind)()

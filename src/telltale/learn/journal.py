@@ -2,7 +2,6 @@
 
 import csv
 import json
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from torch.utils.tensorboard.writer import SummaryWriter
 
 from telltale.learn.state import Row
+from telltale.provenance import commit as commit
 
 RUN_FILE, EPOCHS_FILE, EVENTS_FOLDER = "run.json", "epochs.csv", "tensorboard"
 
@@ -51,23 +51,6 @@ def write_run(folder: Path, facts: Mapping[str, Any]) -> None:
     temporary = folder / f".{RUN_FILE}"
     temporary.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     temporary.replace(folder / RUN_FILE)
-
-
-def commit() -> str | None:
-    """The git commit of the code that runs, "+" behind it where files were changed since; None outside a checkout."""
-    package = Path(__file__).parents[1]
-
-    def git(*words: str) -> str:
-        return subprocess.run(["git", "-C", str(package), *words], capture_output=True, text=True, check=True).stdout
-
-    try:
-        # An installed copy may lie within somebody else's checkout: its commit would say nothing about this code.
-        git("ls-files", "--error-unmatch", "errors.py")
-        return git("rev-parse", "HEAD").strip() + (
-            "+" if git("status", "--porcelain", "-uno", "--", ".").strip() else ""
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
 
 
 def _write_csv(path: Path, rows: Sequence[Row]) -> None:
