@@ -145,6 +145,7 @@ def test_what_cannot_be_done_writes_nothing(data: Path, upright: Path, tiny_dete
         ("--recalibrate", "shift"),  # nobody has calibrated it
         ("--balance", "nothing"),
         ("--false-alarm-rate", "5"),
+        ("--per-source", "9"),  # too few for a slope
     ):
         done = run(upright, "--data", data, "--out", out, *words)
         assert isinstance(done.exception, InvalidConfig), words

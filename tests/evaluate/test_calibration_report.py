@@ -162,9 +162,10 @@ def test_sources_of_reals_come_worst_first() -> None:
 
 def test_doubts_are_said() -> None:
     assert [images_needed(rate) for rate in (0.05, 0.01, 0.1, 0.0)] == [60, 300, 30, 0]
-    assert list(doubts(images(60, 60, apart=3), AIM)) == []
-    few = list(doubts(images(30, 60, apart=3), AIM))
+    assert list(doubts(images(60, 60, apart=2.5), AIM)) == []
+    few = list(doubts(images(30, 60, apart=2.5), AIM))
     assert len(few) == 1
     assert few[0].startswith("30 reals are too few for a false-alarm rate of 5 %: the true rate may be 10 %")
     assert any("cannot be told from guessing" in doubt for doubt in doubts(images(80, 80, apart=0.0), AIM))
     assert any("rate of 0" in doubt for doubt in doubts(images(80, 80), replace(AIM, miss_rate=0.0)))
+    assert any("do not overlap" in doubt for doubt in doubts(images(80, 80, apart=20.0), AIM))

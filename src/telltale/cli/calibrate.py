@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from telltale.evaluate.calibration_report import Aim, CalibrationImages, Quality, Refit
     from telltale.spec import Calibration, DetectorSpec, Thresholds
 
+# Of each label: a slope fitted to fewer is a guess.
+FEWEST = 10
+
 
 def calibrate(
     detector: Annotated[str, typer.Argument(help="A shipped detector's name, an ONNX or a safetensors file.")],
@@ -139,6 +142,13 @@ def _fit(
     from telltale.evaluate.metrics import both_classes
 
     if recalibrate is None:
+        both_classes(images.is_fake, "the calibration data")
+        if (fewest := min(int(images.is_fake.sum()), int((~images.is_fake).sum()))) < FEWEST:
+            raise InvalidConfig(
+                expected=f"{FEWEST} reals and {FEWEST} fakes or more, and better a few hundred",
+                found=f"{fewest} of one label",
+                do="Add pictures, or move a calibrated detector with --recalibrate shift.",
+            )
         return refit(method, aim)
     if spec.calibration is None:
         raise InvalidConfig(

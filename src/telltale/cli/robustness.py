@@ -50,7 +50,7 @@ def robustness(
     everything = scan(data, split=split)
     samples = chosen(everything, per_source=per_source, seed=seed)
     loaded = named(load_detector(name, backend=backend) for name in detectors)
-    setup = Setup(where=where, seed=seed, images=fingerprint(samples))
+    setup = Setup(where=where, seed=seed, images=fingerprint(samples), backend=backend)
     open_folder(out, setup, resume=resume)
     cores = workers or os.cpu_count() or 1
     with progress("corruptions", total=len(loaded) * len(over)) as advance:

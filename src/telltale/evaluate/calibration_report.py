@@ -279,11 +279,13 @@ def doubts(images: CalibrationImages, aim: Aim) -> Iterator[str]:
                 f"the detector's order of these images cannot be told from guessing (AUC {order.value:.2f}, "
                 f"{order.low:.2f} to {order.high:.2f}): no calibration mends that"
             )
+        if order.value == 1:
+            yield "reals and fakes do not overlap here: how steep the probability rises is a guess"
 
 
 def as_lines(found: Sequence[Quality]) -> Iterator[str]:
     """The qualities as an aligned table."""
-    yield f"{'':<24}{'ECE':>7}{'Brier':>8}{'log loss':>10}  {'false alarms':<20}{'misses':<20}inconclusive"
+    yield f"{'':<24}{'ECE':>7}{'Brier':>8}{'log loss':>10}  {'false alarms':<24}{'misses':<24}inconclusive"
     for one in found:
         numbers = [
             "-" if value is None else f"{value:.{places}f}"
@@ -291,7 +293,7 @@ def as_lines(found: Sequence[Quality]) -> Iterator[str]:
         ]
         rates = [_percent(value) for value in (one.false_alarms, one.misses, one.inconclusive)]
         name = "after, cross-validated" if one.what == "after" else one.what
-        line = f"{name:<24}{numbers[0]:>7}{numbers[1]:>8}{numbers[2]:>10}  {rates[0]:<20}{rates[1]:<20}{rates[2]}"
+        line = f"{name:<24}{numbers[0]:>7}{numbers[1]:>8}{numbers[2]:>10}  {rates[0]:<24}{rates[1]:<24}{rates[2]}"
         yield line.rstrip()
 
 

@@ -66,12 +66,14 @@ class Setup:
             ("after": the same strength for pictures of all sizes).
         seed: of all that corruptions draw.
         images: hash of which images take part, with their labels and sources.
+        backend: what computes; engines differ in the last digits.
         telltale_version, pillow_version: whose code corrupts.
     """
 
     where: str
     seed: int
     images: str
+    backend: str = "onnxruntime"
     telltale_version: str = __version__
     pillow_version: str = pillow_version
 
