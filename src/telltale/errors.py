@@ -2,7 +2,8 @@
 
 ```
 TelltaleError                 expected, found, what to do
-├── UndecodableImage          not a picture we can read: missing, empty, truncated, too large, another format
+├── UndecodableImage          not a picture we can read: missing, empty, truncated, another format
+│   └── TooManyPixels         larger than the limit; known from the header, before decoding
 ├── UnsuitableImage           a picture, but not one this detector can score: too small, too elongated
 ├── InvalidDetector           a weights file or spec that is unknown, damaged, or not telltale's
 ├── InvalidDataset            samples that contradict each other, one class only, an empty folder, a wrong manifest
@@ -42,6 +43,10 @@ def _rebuild(kind: type[TelltaleError], expected: str, found: str, do: str) -> T
 
 class UndecodableImage(TelltaleError):
     """The bytes are not a picture telltale can read."""
+
+
+class TooManyPixels(UndecodableImage):
+    """A picture larger than the limit, by its header."""
 
 
 class UnsuitableImage(TelltaleError):

@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
-from telltale.errors import InvalidConfig, MissingExtra, UndecodableImage, UnsuitableImage, require
+from telltale.errors import InvalidConfig, MissingExtra, TooManyPixels, UndecodableImage, UnsuitableImage, require
 
 Pixels: TypeAlias = UInt8[np.ndarray, "height width 3"]
 # The same, where a function takes pixels of one size and returns another: one name is one size to the shape checker.
@@ -226,7 +226,7 @@ def _open(stream: BufferedReader | BytesIO, label: str, max_pixels: int) -> Imag
         found = "an empty file (0 bytes)" if not head else f"a file that does not open as a picture ({reason})"
         raise _undecodable(label, found) from error
     if image.width * image.height > max_pixels:
-        raise UndecodableImage(
+        raise TooManyPixels(
             expected=f"at most {max_pixels:,} pixels",
             found=f"{image.width} x {image.height} = {image.width * image.height:,}: {label}",
             do="Raise the limit with --max-pixels (max_pixels=) if you trust the file.",

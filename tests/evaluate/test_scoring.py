@@ -319,3 +319,25 @@ def test_a_broken_detector_stops_the_run_instead_of_failing_every_picture(sample
 
     with pytest.raises(InvalidDetector, match="finite"):
         list(score_files(replace(DETECTOR, predict=broken), samples, workers=workers))
+
+
+def test_pictures_above_a_size_are_scored_one_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several threads must not hold several huge pictures at once; small ones go on beside them."""
+    monkeypatch.setattr("telltale.evaluate.scoring.LARGE", 40 * 32)
+    samples = list(unlabelled([paint(tmp_path / f"{i}.png", 20 * i, side=24 if i % 2 else 64) for i in range(10)]))
+    busy, most = set[int](), list[int]()
+
+    def slow(images: UInt8[np.ndarray, "n height width 3"]) -> Float32[np.ndarray, "n rows columns"]:
+        if images.shape[1] == 64:
+            busy.add(threading.get_ident())
+            most.append(len(busy))
+            time.sleep(0.02)
+            busy.discard(threading.get_ident())
+        return brightness(images)
+
+    detector = Detector(spec=SPEC, predict=slow, sha256="abc", tile=200)
+    records = list(score_files(detector, samples, workers=5))
+    assert [isinstance(record, Score) for record in records] == [True] * 10
+    assert most == [1] * 5
+    limited = list(score_files(detector, samples, workers=5, max_pixels=50 * 40))
+    assert ["at most 2,000 pixels" in record.error for record in limited if isinstance(record, Failure)] == [True] * 5

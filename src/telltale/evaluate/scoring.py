@@ -4,16 +4,21 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from telltale.data.sample import Sample
 from telltale.detector import Detector, Prediction
-from telltale.errors import InvalidDetector, TelltaleError
+from telltale.errors import InvalidDetector, TelltaleError, TooManyPixels
 from telltale.image import MAX_PIXELS, Pixels, Resized
 from telltale.pooling import sigmoid
+
+# Decoding takes up to seven bytes a pixel: larger pictures are scored one at a time, whatever the number of workers.
+LARGE = 25_000_000
 
 # Called in the scoring thread with what was just decoded, so that heatmaps need no second decoding.
 Visit = Callable[[Sample, Pixels, Prediction], None]
@@ -72,8 +77,12 @@ def score_files(
         change: applied to each decoded picture first; sizes and windows of the records are then those of its result.
     """
 
+    turn = Lock()
+
     def one(sample: Sample) -> Score | Failure:
-        return score_file(single, sample, max_pixels=max_pixels, visit=visit, change=change)
+        return score_file(
+            single, sample, max_pixels=max_pixels, visit=visit, change=change, turn=None if single is detector else turn
+        )
 
     pending = iter(samples)
     head = list(islice(pending, 2))
@@ -93,15 +102,23 @@ def score_file(
     max_pixels: int = MAX_PIXELS,
     visit: Visit | None = None,
     change: Change | None = None,
+    turn: AbstractContextManager[object] | None = None,
 ) -> Score | Failure:
     """Score one image; an error that names the image becomes a `Failure`.
+
+    Args:
+        detector: what scores.
+        sample: which image.
+        max_pixels, visit, change: as for `score_files`.
+        turn: held while a picture of more than `LARGE` pixels is decoded and scored, so that several threads do not
+            hold several of them at once; None where nobody else is at work.
 
     Raises:
         InvalidDetector: the detector is at fault, not the image: a wrong shape, values that are not finite.
     """
     begin = time.perf_counter()
     try:
-        decoded = sample.pixels(max_pixels)
+        decoded = sample.pixels(max_pixels if turn is None else min(max_pixels, LARGE))
         pixels = decoded if change is None else change(decoded)
         prediction = detector(pixels)
         height, width = pixels.shape[:2]
@@ -118,6 +135,11 @@ def score_file(
     except InvalidDetector:
         # Not the picture's fault: every other one would fail alike.
         raise
+    except TooManyPixels as error:
+        if turn is None or max_pixels <= LARGE:
+            return Failure(sample=sample, error=str(error))
+        with turn:
+            return score_file(detector, sample, max_pixels=max_pixels, visit=visit, change=change)
     except TelltaleError as error:
         return Failure(sample=sample, error=str(error))
     except MemoryError:
