@@ -171,7 +171,7 @@ def settings(bench: Bench, model: str, augmentation: str, seed: int) -> TrainCon
         name=f"{model} {augmentation} {seed}",
         architecture=model,
         side=256 if model == "mesoinception4" else None,
-        fit="square",
+        fit="square" if model == "mesoinception4" else "shorter",
         crop=None if model == "mesoinception4" else 96,
         allow_small=True,
         view="whole",
