@@ -90,7 +90,7 @@ def _panel(axes: Any, rows: Sequence[RobustnessRow], name: str) -> None:
         lowest = [worst(cell, name) for cell in cells]
         ends = [(place, row) for place, row in enumerate(lowest) if row is not None]
         values = [getattr(row, name).value for _, row in ends]
-        axes.plot([place for place, _ in ends], values, color=colour, linestyle="--", linewidth=1)
+        axes.plot([place for place, _ in ends], values, color=colour, linestyle="--", linewidth=1, marker="_")
         clean = _estimate(next(row for row in own if row.corruption == "none" and row.source == ALL), name)
         if clean is not None and name == "auc":
             axes.axhline(clean.value, color=colour, linewidth=0.9, linestyle=":")
