@@ -250,7 +250,9 @@ def _to_srgb(image: Image.Image, label: str) -> Pixels:
     pixels = np.empty((upright.height, upright.width, 3), np.uint8)
     rows = max(1, _STRIP // upright.width)
     for first in range(0, upright.height, rows):
-        strip = upright.crop((0, first, upright.width, min(first + rows, upright.height)))
+        # Each of Pillow's steps copies, also one that changes nothing: a small picture is one strip, RGB stays RGB.
+        bounds = (0, first, upright.width, min(first + rows, upright.height))
+        strip = upright if rows >= upright.height else upright.crop(bounds)
         shallow = strip if white is None else _eight_bit(strip, white)
         pixels[first : first + rows] = np.asarray(_over_white(shallow, mode, transform))
     return pixels
@@ -301,8 +303,8 @@ def _colour_mode(image: Image.Image) -> str:
 def _over_white(strip: Image.Image, mode: str, transform: ImageCms.ImageCmsTransform | None) -> Image.Image:
     """To sRGB, then over white where the picture is transparent."""
     layered = strip.convert(mode + "A") if strip.has_transparency_data else strip
-    colour = layered.convert(mode)
-    managed = colour.convert("RGB") if transform is None else _applied(transform, colour)
+    colour = layered if layered.mode == mode else layered.convert(mode)
+    managed = _applied(transform, colour) if transform else colour if mode == "RGB" else colour.convert("RGB")
     if layered is strip:
         return managed
     white = Image.new("RGB", strip.size, "white")
