@@ -47,8 +47,23 @@ def test_the_ablation_of_formats_fills_every_cell(tmp_path: Path) -> None:
     assert len(lines) == 1 + models * states * states * pairs
 
 
+@pytest.mark.slow
+@needs_data
+def test_the_tables_across_generators_and_corruptions_fill(tmp_path: Path) -> None:
+    run("table_generators.py", "--data", str(DATA), "--work", str(tmp_path), "--quick")
+    lines = (tmp_path / "quick" / "table_generators.csv").read_text().splitlines()
+    models, fakes, reals = 4, 6, 7
+    assert len(lines) == 1 + models * (fakes + reals)
+    assert "| xception_block1 | none | 1 |" in (tmp_path / "quick" / "table_generators.md").read_text()
+    run("robustness_surface.py", "--data", str(DATA), "--work", str(tmp_path), "--quick")
+    lines = (tmp_path / "quick" / "robustness_surface.csv").read_text().splitlines()
+    cells, sources = 3, 5
+    assert len(lines) == 1 + cells * (sources + 1)
+
+
 def test_a_recipe_without_its_data_says_what_to_point_it_at(tmp_path: Path) -> None:
-    for recipe in ("ship_detector.py", "format_ablation.py"):
+    recipes = ("ship_detector.py", "format_ablation.py", "table_generators.py", "robustness_surface.py")
+    for recipe in recipes:
         command = [sys.executable, str(ROOT / "recipes" / recipe), "--data", str(tmp_path)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 2
