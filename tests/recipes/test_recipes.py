@@ -61,8 +61,17 @@ def test_the_tables_across_generators_and_corruptions_fill(tmp_path: Path) -> No
     assert len(lines) == 1 + cells * (sources + 1)
 
 
+@pytest.mark.slow
+@needs_data
+def test_a_source_is_left_out(tmp_path: Path) -> None:
+    said = run("leave_one_source_out.py", "--data", str(DATA), "--work", str(tmp_path), "--quick")
+    assert "| stylegan2_web | fake |" in said
+    assert len((tmp_path / "quick" / "leave_one_source_out.csv").read_text().splitlines()) == 2
+
+
 def test_a_recipe_without_its_data_says_what_to_point_it_at(tmp_path: Path) -> None:
     recipes = ("ship_detector.py", "format_ablation.py", "table_generators.py", "robustness_surface.py")
+    recipes += ("leave_one_source_out.py",)
     for recipe in recipes:
         command = [sys.executable, str(ROOT / "recipes" / recipe), "--data", str(tmp_path)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
