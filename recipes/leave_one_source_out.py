@@ -191,8 +191,8 @@ def summarise(folder: Path, tested: list[Sample], fingerprints: dict[str, str], 
         "",
         f"{DEPTH}, one seed; {about['networks']} networks of {about['networks_of_a_full_run']}; commit "
         f"{about['commit']}, {about['date']}. AUC against the pooled test pictures of the other label [95 % bootstrap "
-        "over pictures]; beside it that of the network trained on all sources. “Called fake” at a threshold that 5 % of "
-        "the network's own validation reals exceed.",
+        "over pictures]; beside it that of the network trained on all sources. “Called fake” at a threshold that 5 % "
+        "of the network's own validation reals exceed.",
         "",
         "| left out | label | pictures | AUC, never seen | AUC, trained on | called fake, never seen | trained on |",
         "|---|---|---|---|---|---|---|",
