@@ -14,6 +14,7 @@ from telltale import __version__
 from telltale.cli.audit import audit
 from telltale.cli.build import build
 from telltale.cli.calibrate import calibrate
+from telltale.cli.evaluate import evaluate
 from telltale.cli.export import export
 from telltale.cli.import_original import import_original
 from telltale.cli.predict import predict
@@ -38,6 +39,7 @@ app.command("audit")(audit)
 app.command("train")(train)
 app.command("export")(export)
 app.command("import-original")(import_original)
+app.command("evaluate")(evaluate)
 app.command("calibrate")(calibrate)
 app.command("robustness")(robustness)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from telltale.data.faceforensics import in_faceforensics, is_faceforensics
-from telltale.data.manifests import in_imagefolder, in_manifest, is_metadata
+from telltale.data.manifests import ENDINGS, in_imagefolder, in_manifest, is_metadata
 from telltale.data.sample import Sample
 from telltale.data.shards import PICTURES, in_shard
 from telltale.data.vocabulary import Labels, label_of, split_of
@@ -27,13 +27,12 @@ def in_folder(root: Path, columns: Mapping[str, str], labels: Labels) -> list[Sa
     Raises:
         InvalidDataset: no known layout; the message shows what is there and what would be understood.
     """
-    table = next((root / name for name in _TABLES if (root / name).is_file()), None)
+    table = _manifest(root)
     if table is not None:
         return in_manifest(table, columns, labels)
     if is_faceforensics(root):
         return in_faceforensics(root, pictures(root))
-    files = [file for name in _METADATA for file in (root / name, *root.glob(f"*/{name}"))]
-    metadata = sorted(file for file in files if is_metadata(file))
+    metadata = _metadata(root)
     if metadata:
         return [sample for file in metadata for sample in in_imagefolder(file, root, columns, labels)]
     found = pictures(root)
@@ -41,6 +40,23 @@ def in_folder(root: Path, columns: Mapping[str, str], labels: Labels) -> list[Sa
     if shards:
         return [sample for shard in shards for sample in in_shard(shard, labels)]
     return _by_names(root, found, labels)
+
+
+def tables(source: Path) -> list[Path]:
+    """The tables that `scan` would read in a folder, or the source itself where it is one."""
+    if not source.is_dir():
+        return [source] if source.suffix.lower() in ENDINGS else []
+    table = _manifest(source)
+    return _metadata(source) if table is None else [table]
+
+
+def _manifest(root: Path) -> Path | None:
+    return next((root / name for name in _TABLES if (root / name).is_file()), None)
+
+
+def _metadata(root: Path) -> list[Path]:
+    files = [file for name in _METADATA for file in (root / name, *root.glob(f"*/{name}"))]
+    return sorted(file for file in files if is_metadata(file))
 
 
 def pictures(root: Path) -> list[Path]:

@@ -180,6 +180,26 @@ def _read_parquet(file: Path) -> Iterator[Row]:
 _READERS = {".csv": _read_csv, ".parquet": _read_parquet, ".jsonl": _read_jsonl}
 
 
+def table_rows(file: Path) -> Iterator[tuple[Path, Row]]:
+    """Every row of a table with the path of its image, as `in_manifest` gives it; a table without paths has none.
+
+    Args:
+        file: ends in .csv, .parquet or .jsonl.
+
+    Raises:
+        InvalidDataset: not readable.
+    """
+    try:
+        for row in _READERS[file.suffix.lower()](file):
+            name = next((name for name in _USUAL["path"] if row.get(name)), None)
+            if name is not None:
+                yield file.parent / str(row[name]), row
+    except _DAMAGE as error:
+        raise InvalidDataset(
+            expected=f"a table of images: {file}", found=f"something else ({error})", do="Check the file."
+        ) from error
+
+
 def is_metadata(file: Path) -> bool:
     """Whether this is a Hugging Face metadata file: a table with a column `file_name`, or one too damaged to tell."""
     if not file.is_file():

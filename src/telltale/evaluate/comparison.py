@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 
 from telltale.errors import require
 from telltale.evaluate.metrics import Estimate, both_classes
-from telltale.evaluate.resampling import Resampled, Resampling
+from telltale.evaluate.resampling import FIGURES, Resampled, Resampling, interval, on_draws
 
 Labels = Bool[np.ndarray, "n"]
 Scores = Float[np.ndarray, "n"]
@@ -107,12 +107,11 @@ def paired(value_first: float, value_second: float, first: Rounds, second: Round
         return Difference(
             first=value_first, second=value_second, difference=Estimate(gap, gap, gap), p=None, test="bootstrap"
         )
-    low, high = np.quantile(gaps, [0.025, 0.975])
     tail = (1 + min((gaps <= 0).sum(), (gaps >= 0).sum())) / (1 + gaps.size)
     return Difference(
         first=value_first,
         second=value_second,
-        difference=Estimate(gap, float(low), float(high)),
+        difference=interval(gap, gaps),
         p=float(min(1.0, 2 * tail)),
         test="bootstrap",
     )
@@ -129,14 +128,10 @@ def paired_bootstrap(
         rounds: resamples.
         seed: of the draws.
     """
-    ones = np.ones((1, how.group.size))
-    values = [one.figures(ones) for one in (first, second)]
-    parts = [(first.figures(part), second.figures(part)) for part in how.draws(rounds, seed)]
+    places = np.arange(how.group.size)
+    values = [one.figures(np.ones((1, places.size))) for one in (first, second)]
+    drawn = on_draws({0: (first, places), 1: (second, places)}, how, rounds=rounds, seed=seed)
     return {
-        name: paired(
-            float(values[0][name][0]),
-            float(values[1][name][0]),
-            *(np.concatenate([part[side][name] for part in parts]) for side in (0, 1)),
-        )
-        for name in values[0]
+        name: paired(float(values[0][name][0]), float(values[1][name][0]), drawn[0][name], drawn[1][name])
+        for name in FIGURES
     }

@@ -4,13 +4,16 @@ A resample is how often each image was drawn. Scores are sorted once; whatever a
 cumulative sum over its numbers.
 """
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 from telltale.evaluate.measures import Measures
+from telltale.evaluate.metrics import Estimate
 
 Labels = Bool[np.ndarray, "n"]
 Scores = Float[np.ndarray, "n"]
@@ -22,6 +25,7 @@ _AT_ONCE = 2_000_000
 # Groups of a kind that has fewer are drawn together with those of other rare kinds: one group alone would never vary.
 _RARE = 5
 _BINS = 10
+FIGURES: Sequence[str] = tuple(name for name in Measures.__dataclass_fields__ if not name.startswith("n_"))
 # These need no image of the other class.
 _OF_ONE_CLASS = ("accuracy", "accuracy_real", "accuracy_fake")
 
@@ -121,6 +125,40 @@ def prepared(is_fake: Labels, scores: Scores, *, probabilities: Scores | None = 
     return Resampled(order=order, is_fake=is_fake[order], probability=said[order], ends=ends)
 
 
+Key = TypeVar("Key")
+
+
+def on_draws(
+    parts: Mapping[Key, tuple[Resampled, Int[np.ndarray, "_"]]], how: Resampling, *, rounds: int, seed: int
+) -> dict[Key, dict[str, Rounds]]:
+    """Every figure of several sets of images, all on the same draws, so that their differences are paired.
+
+    Args:
+        parts: for each set its images as `prepared` gives them, and their places among all images.
+        how: how all images are drawn again.
+        rounds: resamples.
+        seed: of the draws.
+    """
+    found: dict[Key, dict[str, list[Rounds]]] = {key: {name: [] for name in FIGURES} for key in parts}
+    for counts in how.draws(rounds, seed):
+        for key, (images, places) in parts.items():
+            for name, values in images.figures(counts[:, places]).items():
+                found[key][name].append(values)
+    return {
+        key: {name: np.concatenate([np.zeros(0), *values]) for name, values in figures.items()}
+        for key, figures in found.items()
+    }
+
+
+def interval(value: float, drawn: Rounds) -> Estimate:
+    """A value with the percentile interval of its resamples, 95 %; those without a value do not count."""
+    known = drawn[np.isfinite(drawn)]
+    if known.size == 0:
+        return Estimate(value, math.nan, math.nan)
+    low, high = np.quantile(known, [0.025, 0.975])
+    return Estimate(value, float(low), float(high))
+
+
 def _ranking(fakes: Counts, reals: Counts, ends: Int[np.ndarray, "levels"]) -> dict[str, Rounds]:
     """Figures that only the order decides: from the counts found down to each level of the score."""
     found, false = (np.cumsum(part, axis=1)[:, ends] for part in (fakes, reals))
@@ -171,6 +209,3 @@ def _judging(fakes: Counts, reals: Counts, is_fake: Labels, probability: Scores)
         "brier": (fakes @ squared / n_fake + reals @ squared / n_real) / 2,
         "log_loss": (fakes @ surprise / n_fake + reals @ surprise / n_real) / 2,
     }
-
-
-FIGURES: Sequence[str] = tuple(name for name in Measures.__dataclass_fields__ if not name.startswith("n_"))

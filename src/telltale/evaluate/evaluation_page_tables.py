@@ -1,0 +1,184 @@
+"""The tables of an evaluation's page."""
+
+from collections.abc import Iterator, Sequence
+from html import escape
+
+from telltale.data.web_page import Cell, number, sortable, word
+from telltale.evaluate.evaluation_comparison import ComparisonRow, headline
+from telltale.evaluate.evaluation_table import ALL, MEAN, WORST, EvaluationRow
+from telltale.evaluate.evaluation_words import RESOLUTION, TITLES, by_judge, is_unresolved, named, p_value, plain
+from telltale.evaluate.metrics import Estimate
+from telltale.evaluate.slices import SliceRow
+
+OVER = (ALL, MEAN, WORST)
+
+
+def glance(rows: Sequence[EvaluationRow]) -> str:
+    """One line a detector: the figures that a headline may quote."""
+    heads = [
+        ("detector", "name, and pooling where it is not the detector's own"),
+        ("AUC, mean", "mean over sources of fakes, each against all reals"),
+        ("AUC, worst", "the source of fakes with the lowest AUC"),
+        ("AUC, all", "all images in one"),
+        ("AP, mean", "average precision, fake positive, mean over sources of fakes"),
+        ("bal. acc.", "of all images, at 0.5"),
+        ("false alarms, worst", "the source of reals of which most are called “likely generated”"),
+    ]
+    body = []
+    for title, mine in by_judge(rows).items():
+        each = {(row.source, row.label): row for row in mine}
+        mean, worst, whole = (each.get(key) for key in ((MEAN, "fake"), (WORST, "fake"), (ALL, "all")))
+        reals = [row for row in mine if row.label == "real" and row.source not in OVER and row.false_alarm]
+        alarm = max(reals, key=lambda row: row.false_alarm.value if row.false_alarm else 0.0, default=None)
+        body.append(
+            (
+                False,
+                [
+                    word(title),
+                    _estimate(mean, "auc"),
+                    _estimate(worst, "auc", worst.worst_source.get("auc", "") if worst else ""),
+                    _estimate(whole, "auc"),
+                    _estimate(mean, "ap_fake"),
+                    _estimate(whole, "balanced_accuracy"),
+                    _share(alarm.false_alarm if alarm else None, alarm.source if alarm else ""),
+                ],
+            )
+        )
+    return sortable(heads, body)
+
+
+def _estimate(row: EvaluationRow | None, figure: str, more: str = "") -> Cell:
+    found = None if row is None else row.figures.get(figure)
+    if found is None:
+        return number(None, "")
+    return number(found.value, f"{found.value:.3f}", f"{found.low:.2f} to {found.high:.2f}{', ' * bool(more)}{more}")
+
+
+def _share(found: Estimate | None, more: str = "") -> Cell:
+    if found is None:
+        return number(None, "")
+    small = f"{100 * found.low:.0f} to {100 * found.high:.0f}{', ' * bool(more)}{more}"
+    return number(found.value, f"{100 * found.value:.1f} %", small)
+
+
+def every_figure(rows: Sequence[EvaluationRow]) -> Iterator[str]:
+    """A line for each row of the table; mean, worst and all are set off."""
+    heads = [
+        ("source", "a source of fakes against all reals, a source of reals against all fakes"),
+        ("detector", "name, and pooling where it is not the detector's own"),
+        ("label", "of the source"),
+        ("images", "of the source, with a score"),
+        ("real", "images the figures rest on"),
+        ("fake", "images the figures rest on"),
+        *TITLES.values(),
+        ("called fake", "share of its own images called “likely generated”: false alarms of a source of reals"),
+        ("inconclusive", "share of its own images"),
+        ("failed", "its own images without a score"),
+    ]
+    body = []
+    for row in rows:
+        called = row.false_alarm or row.detected
+        one_label = row.label != "all"
+        body.append(
+            (
+                row.source in OVER,
+                [
+                    word(named(row.source, row.label), row.note or row.worst_source.get("auc", "")),
+                    word(row.judge.title),
+                    word(row.label),
+                    *(number(count, str(count)) for count in (row.n, row.n_real, row.n_fake)),
+                    *(_figure(row, figure) for figure in TITLES),
+                    _share(called if one_label else None),
+                    _share(row.inconclusive),
+                    number(row.failed, str(row.failed)),
+                ],
+            )
+        )
+    yield "<p class=faint>Click a heading to sort; hold the pointer over it for what it means.</p>"
+    yield sortable(heads, body)
+    if any(is_unresolved(row, figure) for row in rows for figure in row.figures):
+        yield f"<p class=faint>{escape(RESOLUTION)}.</p>"
+
+
+def _figure(row: EvaluationRow, figure: str) -> Cell:
+    found = row.figures.get(figure)
+    if found is None:
+        return number(None, "")
+    return number(found.value, plain(row, figure), f"{found.low:.2f} to {found.high:.2f}")
+
+
+def differences(rows: Sequence[ComparisonRow]) -> Iterator[str]:
+    """A line for each pair, source and figure; nothing where there is one detector."""
+    if not rows:
+        return
+    heads = [
+        ("first", ""),
+        ("second", ""),
+        ("images", ""),
+        ("figure", ""),
+        ("first", "its value"),
+        ("second", "its value"),
+        ("difference", "first minus second, with its 95 % interval"),
+        ("p", "two-sided; None is no variance"),
+        ("test", "DeLong's, or the paired bootstrap"),
+    ]
+    shown = headline(rows)
+    best = {id(row) for row in shown}
+    body = [
+        (
+            id(row) in best,
+            [
+                word(row.first.title),
+                word(row.second.title),
+                word(named(row.source, row.label)),
+                word(TITLES[row.figure][0]),
+                number(row.found.first, f"{row.found.first:.3f}"),
+                number(row.found.second, f"{row.found.second:.3f}"),
+                number(
+                    row.found.difference.value,
+                    f"{row.found.difference.value:+.3f}",
+                    f"{row.found.difference.low:+.3f} to {row.found.difference.high:+.3f}",
+                ),
+                Cell(p_value(row.found.p), "" if row.found.p is None else row.found.p, is_number=True),
+                word(row.found.test),
+            ],
+        )
+        for row in rows
+        if row.source in (ALL, MEAN) or row.found.test == "delong"
+    ]
+    yield "<h2>Differences between detectors</h2><p class=faint>On the images that both have scored. With many rows, "
+    yield "some p below 0.05 come by chance: decide beforehand which row counts; bold ones are meant for it.</p>"
+    yield sortable(heads, body)
+
+
+def slice_tables(rows: Sequence[SliceRow]) -> Iterator[str]:
+    """A table for each column."""
+    for column in dict.fromkeys(row.column for row in rows):
+        mine = [row for row in rows if row.column == column]
+        heads = [
+            (column, ""),
+            ("detector", ""),
+            ("real", "images"),
+            ("fake", "images"),
+            ("AUC", "of the fakes of the slice against its reals"),
+            ("false alarms", "share of its reals called “likely generated”"),
+            ("fakes found", "share of its fakes called “likely generated”"),
+        ]
+        body = [
+            (
+                False,
+                [
+                    Cell(row.value, place, row.note),
+                    word(row.judge.title),
+                    number(row.n_real, str(row.n_real)),
+                    number(row.n_fake, str(row.n_fake)),
+                    number(None, "")
+                    if row.auc is None
+                    else number(row.auc.value, f"{row.auc.value:.3f}", f"{row.auc.low:.2f} to {row.auc.high:.2f}"),
+                    _share(row.false_alarm),
+                    _share(row.detected),
+                ],
+            )
+            for place, row in enumerate(mine)
+        ]
+        yield f"<h2>By {escape(column)}</h2>{sortable(heads, body)}"

@@ -1,0 +1,87 @@
+"""What figures are called, and how numbers and rows are written, the same in every table and on the page."""
+
+from collections.abc import Mapping, Sequence
+
+from telltale.evaluate.evaluation_table import ALL, MEAN, WORST, EvaluationRow
+from telltale.evaluate.measures import resolves
+from telltale.evaluate.metrics import Estimate
+
+# Short title of each figure of `Measures`, in the order of the tables, and what it says.
+TITLES: Mapping[str, tuple[str, str]] = {
+    "auc": ("AUC", "how often a fake scores above a real; chance 0.5"),
+    "ap_fake": ("AP", "average precision, fake positive; chance is the share of fakes"),
+    "ap_real": ("AP (real positive)", "as the paper's released code counts; chance is the share of reals"),
+    "balanced_accuracy": ("bal. acc.", "mean of the two accuracies; chance 0.5"),
+    "accuracy": ("acc.", "share of images on the right side of 0.5; depends on how many are fake"),
+    "accuracy_real": ("acc. real", "share of reals below 0.5"),
+    "accuracy_fake": ("acc. fake", "share of fakes at 0.5 or above"),
+    "tpr_at_1_fpr": ("TPR @ 1 % FPR", "fakes found where at most 1 % of these reals are called fake"),
+    "tpr_at_5_fpr": ("TPR @ 5 % FPR", "fakes found where at most 5 % of these reals are called fake"),
+    "eer": ("EER", "error where false alarms and misses are equal; less is better"),
+    "ece": ("ECE", "gap between probability and share of fakes, 10 bins; less is better"),
+    "brier": ("Brier", "mean squared error of the probability; 0.25 says nothing, less is better"),
+    "log_loss": ("log loss", "in nats; 0.693 says nothing, less is better"),
+}
+_LIMITS = {"tpr_at_1_fpr": 0.01, "tpr_at_5_fpr": 0.05}
+UNRESOLVED = "*"
+RESOLUTION = (
+    f"{UNRESOLVED} fewer reals than this rate can be seen with (100 for 1 %, 20 for 5 %): the share of fakes found "
+    "without a single false alarm"
+)
+NAMES = {
+    (ALL, "all"): "all images",
+    (MEAN, "fake"): "mean over sources of fakes",
+    (WORST, "fake"): "worst source of fakes",
+    (MEAN, "real"): "mean over sources of reals",
+    (WORST, "real"): "worst source of reals",
+}
+
+
+def named(source: str, label: str) -> str:
+    """A row's name as a person reads it."""
+    return NAMES.get((source, label), source)
+
+
+def is_unresolved(row: EvaluationRow, figure: str) -> bool:
+    """Whether there are too few reals for the false-alarm rate of this figure."""
+    return figure in _LIMITS and not resolves(row.n_real, _LIMITS[figure])
+
+
+def with_interval(found: Estimate | None) -> str:
+    """As 0.812 (0.79 to 0.83); empty for None."""
+    return "" if found is None else f"{found.value:.3f} ({found.low:.2f} to {found.high:.2f})"
+
+
+def plain(row: EvaluationRow, figure: str) -> str:
+    """Three places, and a mark where the rate is not resolved."""
+    found = row.figures.get(figure)
+    return "" if found is None else f"{found.value:.3f}{UNRESOLVED if is_unresolved(row, figure) else ''}"
+
+
+def percent(found: Estimate | None) -> str:
+    """As 4.2 % (2 to 7); empty for None."""
+    return "" if found is None else f"{100 * found.value:.1f} % ({100 * found.low:.0f} to {100 * found.high:.0f})"
+
+
+def p_value(p: float | None) -> str:
+    """As 0.012, <0.001, or what its absence means."""
+    return "no variance" if p is None else "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def by_judge(rows: Sequence[EvaluationRow]) -> dict[str, list[EvaluationRow]]:
+    """Rows under the title of their detector and pooling, in their order."""
+    found: dict[str, list[EvaluationRow]] = {}
+    for row in rows:
+        found.setdefault(row.judge.title, []).append(row)
+    return found
+
+
+def about(rows: Sequence[EvaluationRow]) -> str:
+    """One sentence on a detector and what its figures are of."""
+    judge = rows[0].judge
+    judged = "its calibrated probability" if judge.judged_by == "probability" else "the score, which nobody calibrated"
+    verdict = "the thresholds of its spec" if judge.verdict_by == "thresholds" else f"{judge.judged_by} 0.5"
+    return (
+        f"sha256 {judge.weights_sha256[:12]}, pooling {judge.pooling}. Accuracies, ECE, Brier and log loss are of "
+        f"{judged}; verdicts by {verdict}."
+    )

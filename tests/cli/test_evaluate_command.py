@@ -1,0 +1,231 @@
+"""`telltale evaluate` as a user runs it: from pictures to tables, page and exit code."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from PIL import Image
+from sklearn.metrics import roc_auc_score
+from typer.testing import CliRunner, Result
+
+from telltale.cli.evaluate import evaluate
+from telltale.errors import InvalidConfig, InvalidDataset, InvalidDetector
+from telltale.evaluate.evaluation import COLUMNS
+from telltale.evaluate.results import read_rows
+
+pytest.importorskip("pyarrow")
+app = typer.Typer()
+app.command("evaluate")(evaluate)
+
+FILES = {"scores.parquet", "table.csv", "table.md", "table.tex", "summary.json", "report.html"}
+
+
+def run(*words: object, workers: int = 1) -> Result:
+    return CliRunner().invoke(app, [*map(str, words), "--workers", str(workers), "--rounds", "20"])
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve reals of two sources, twelve fakes of two generators."""
+    root = tmp_path_factory.mktemp("data")
+    lines = ["path,label,source,split,camera"]
+    for number in range(24):
+        label, source = ("fake", "gan" if number % 2 else "vae") if number >= 12 else ("real", "ab"[number % 2])
+        draw = np.random.default_rng(number)
+        low = 40 if label == "fake" else 0
+        Image.fromarray(draw.integers(low, 200, (24, 24, 3), np.uint8)).save(root / f"{number}.png")
+        lines.append(f"{number}.png,{label},{source},{'test' if number % 12 < 10 else 'train'},{number % 3}")
+    (root / "manifest.csv").write_text("\n".join(lines) + "\n")
+    return root
+
+
+@pytest.fixture
+def function(tmp_path: Path) -> str:
+    path = tmp_path / "bright.py"
+    path.write_text("def score(images):\n    return images.mean(axis=(1, 2, 3)) / 255\n")
+    return f"{path}:score"
+
+
+def table(out: Path) -> list[dict[str, str]]:
+    with (out / "table.csv").open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_one_command_from_pictures_to_tables_and_page(
+    data: Path, tiny_detector: Path, function: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    words = ("--data", data, "--out", out, "--min-images", 4, "--pooling", "own", "--pooling", "vote")
+    done = run(tiny_detector, function, *words, "--slice", "camera", "--slice", "brightness")
+    assert done.exit_code == 0, done.output
+    assert {path.name for path in out.iterdir()} == FILES | {"comparisons.csv", "slices.csv"}
+    rows = table(out)
+    assert {(row["detector"], row["pooling"]) for row in rows} == {
+        ("tiny", "mean_probability"), ("tiny", "vote"), ("bright:score", "mean_probability"),
+    }  # fmt: skip
+    scores = list(read_rows(out / "scores.parquet", columns=COLUMNS))
+    theirs = [row for row in scores if row["detector"] == "bright:score"]
+    expected = roc_auc_score([row["is_fake"] for row in theirs], [row["score_mean_probability"] for row in theirs])
+    whole = next(row for row in rows if (row["detector"], row["source"]) == ("bright:score", "(all)"))
+    assert float(whole["auc"]) == pytest.approx(expected, abs=1e-6)
+    assert whole["judged_by"] == "score"
+    assert "all images" in done.stdout
+    assert "bright:score" in done.stdout
+    found = json.loads((out / "summary.json").read_text())
+    assert found["data"]["real"] == found["data"]["fake"] == 12
+    assert [one["sha256_of"] for one in found["detectors"]] == ["weights file", "source file"]
+    ours = found["results"][0]
+    assert ours["over_sources_of_fakes"]["minimum"]["auc"]["source"] in ("gan", "vae")
+    assert ours["over_sources_of_fakes"]["maximum"].keys() == {"eer", "ece", "brier", "log_loss"}
+    assert {one["source"] for one in ours["false_alarms"]} == {"a", "b"}
+    assert ours["all"]["tpr_at_1_fpr"]["resolved"] is False
+    assert found["command"].startswith("telltale ")
+    assert found["seconds"] > 0
+
+
+def test_page_and_tables_hold_what_readers_need_and_load_nothing(
+    data: Path, tiny_detector: Path, uncalibrated_detector: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    done = run(tiny_detector, uncalibrated_detector, "--data", data, "--out", out, "--min-images", 4)
+    assert done.exit_code == 0, done.output
+    page, markdown, latex = ((out / name).read_text() for name in ("report.html", "table.md", "table.tex"))
+    assert not {"http:", "https:", "src=", "@import", "url("} & set(page.replace("'", " ").split())
+    assert "http" not in page
+    for title in ("ROC", "Precision and recall", "Reliability", "False alarms by source of reals", "Differences"):
+        assert title in page
+    assert page.count("<svg") == page.count("</svg>") == 6
+    shown = page.partition("<script>")[0]
+    assert "NaN" not in shown
+    assert ">nan" not in shown
+    assert " nan " not in shown
+    assert markdown.count("\n## ") == 3
+    assert "AP (real positive)" in markdown
+    assert latex.count("\\begin{tabular}") == latex.count("\\end{tabular}") == 2
+    assert "\\%" in latex
+    assert all(line.count("&") in (3, 9) for line in latex.splitlines() if line.endswith("\\\\"))
+
+
+def test_awkward_names_break_no_table_and_no_page(tiny_detector: Path, data: Path, tmp_path: Path) -> None:
+    name = "<b>a|b & 50 % _x_\\</b>"
+    lines = ["path,label,source"]
+    lines += [f'{data / f"{number}.png"},{"fake" if number >= 12 else "real"},"{name}"' for number in range(24)]
+    (tmp_path / "list.csv").write_text("\n".join(lines) + "\n")
+    out = tmp_path / "out"
+    done = run(tiny_detector, "--data", tmp_path / "list.csv", "--out", out, "--min-images", 4)
+    assert done.exit_code == 0, done.output
+    page = (out / "report.html").read_text()
+    assert "<b>" not in page
+    assert "&lt;b&gt;a|b &amp; 50 % _x_" in page
+    assert "a/b & 50 % _x_" in (out / "table.md").read_text()
+    assert "50 \\% \\_x\\_\\textbackslash{}" in (out / "table.tex").read_text()
+    assert {row["source"] for row in table(out)} >= {name}
+
+
+def test_the_same_on_more_workers_and_after_a_resume(
+    data: Path, tiny_detector: Path, function: str, tmp_path: Path
+) -> None:
+    for name, workers in (("one", 1), ("three", 3)):
+        assert run(tiny_detector, function, "--data", data, "--out", tmp_path / name, workers=workers).exit_code == 0
+    again = tmp_path / "again"
+    assert run(tiny_detector, "--data", data, "--out", again, "--max-images", 3).exit_code == 0
+    assert run(tiny_detector, function, "--data", data, "--out", again, "--resume").exit_code == 0
+    for name in ("table.csv", "table.md", "table.tex", "comparisons.csv"):
+        texts = {(tmp_path / folder / name).read_text() for folder in ("one", "three", "again")}
+        assert len(texts) == 1, name
+
+
+def test_split_sources_and_number_of_images(data: Path, tiny_detector: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    words = ("--split", "test", "--exclude", "vae", "--max-images", 3, "--min-images", 1)
+    assert run(tiny_detector, "--data", data, "--out", out, *words).exit_code == 0
+    counts = {row["source"]: int(row["n"]) for row in table(out) if not row["source"].startswith("(")}
+    assert counts == {"a": 3, "b": 3, "gan": 3}
+    scores = list(read_rows(out / "scores.parquet", columns=COLUMNS))
+    assert {row["split"] for row in scores} == {"test"}
+    other = tmp_path / "other"
+    assert run(tiny_detector, "--data", data, "--out", other, *words, "--seed", 1).exit_code == 0
+    assert [row["path"] for row in scores] != [
+        row["path"] for row in read_rows(other / "scores.parquet", columns=COLUMNS)
+    ]
+
+
+def test_a_broken_picture_costs_the_exit_code_only(data: Path, tiny_detector: Path, tmp_path: Path) -> None:
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG")
+    lines = (data / "manifest.csv").read_text().splitlines()
+    head, rest = lines[0], [f"{data}/{line}" for line in lines[1:]]
+    path = tmp_path / "list.csv"
+    path.write_text("\n".join([head, *rest, "broken.png,real,a,test,0"]) + "\n")
+    done = run(tiny_detector, "--data", path, "--out", tmp_path / "out", "--min-images", 4)
+    assert done.exit_code == 1, done.output
+    assert "1 scores are missing" in done.stderr
+    assert next(row for row in table(tmp_path / "out") if row["source"] == "a")["failed"] == "1"
+    assert "broken.png" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_one_class_only_has_false_alarms_and_no_curves(data: Path, tiny_detector: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = run(tiny_detector, "--data", data, "--out", out, "--include", "a", "--include", "b", "--min-images", 4)
+    assert done.exit_code == 0, done.output
+    assert "one class only" in done.stderr
+    rows = table(out)
+    assert all(row["auc"] == "" for row in rows)
+    assert next(row for row in rows if row["source"] == "a")["false_alarm_rate"] != ""
+    assert "One class only: no curves" in (out / "report.html").read_text()
+
+
+def test_too_few_images_are_said(data: Path, tiny_detector: Path, tmp_path: Path) -> None:
+    done = run(tiny_detector, "--data", data, "--out", tmp_path / "out", "--min-images", 50)
+    assert done.exit_code == 0, done.output
+    assert "too few" in done.stdout
+    assert {row["note"] for row in table(tmp_path / "out")} == {"too few"}
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "message"),
+    [
+        (["--split", "validation"], InvalidDataset, "none of the split 'validation'"),
+        (["--include", "nowhere"], InvalidConfig, "sources out of a, b, gan, vae"),
+        (["--pooling", "median"], InvalidConfig, "poolings out of own, mean_probability"),
+        (["--slice", "lens"], InvalidConfig, "a column of the data"),
+    ],
+)
+def test_what_cannot_be_done_is_said_before_anything_is_scored(
+    data: Path, tiny_detector: Path, tmp_path: Path, words: list[str], error: type[Exception], message: str
+) -> None:
+    done = run(tiny_detector, "--data", data, "--out", tmp_path / "out", *words)
+    assert isinstance(done.exception, error)
+    assert message in str(done.exception)
+    assert not (tmp_path / "out").exists()
+
+
+def test_functions_that_are_none_and_nothing_readable(data: Path, tiny_detector: Path, tmp_path: Path) -> None:
+    done = run("nowhere_at_all:score", "--data", data, "--out", tmp_path / "out")
+    assert isinstance(done.exception, InvalidDetector)
+    (tmp_path / "bad.py").write_text("def score(images):\n    return [7.0]\n")
+    done = run(f"{tmp_path / 'bad.py'}:score", "--data", data, "--out", tmp_path / "out")
+    assert isinstance(done.exception, InvalidDetector)
+    assert "found 7 from" in str(done.exception)
+    folder = tmp_path / "broken"
+    for label in ("real", "fake"):
+        (folder / label).mkdir(parents=True)
+        (folder / label / "0.png").write_bytes(b"no picture")
+    done = run(tiny_detector, "--data", folder, "--out", tmp_path / "none")
+    assert isinstance(done.exception, InvalidDataset)
+    assert "at least one image with a score" in str(done.exception)
+
+
+def test_json_is_the_summary(data: Path, tiny_detector: Path, tmp_path: Path) -> None:
+    done = run(tiny_detector, "--data", data, "--out", tmp_path / "out", "--json")
+    assert json.loads(done.stdout) == json.loads((tmp_path / "out" / "summary.json").read_text())
+
+
+def test_tables_of_an_earlier_call_do_not_stay(data: Path, tiny_detector: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert run(tiny_detector, "--data", data, "--out", out, "--slice", "camera").exit_code == 0
+    assert (out / "slices.csv").exists()
+    assert run(tiny_detector, "--data", data, "--out", out, "--resume").exit_code == 0
+    assert {path.name for path in out.iterdir()} == FILES
