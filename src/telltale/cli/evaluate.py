@@ -171,7 +171,9 @@ def _lines(found: "Evaluation") -> list[str]:
 
 def _notes(out: Path, found: "Evaluation", rows: "Sequence[Row]", unlabelled: int) -> None:
     failed = sum(row["error"] is not None for row in rows)
-    print(f"{out}: scores.parquet, table.csv, table.md, table.tex, summary.json, report.html", file=sys.stderr)
+    more = [name for name, there in (("comparisons.csv", found.comparisons), ("slices.csv", found.slices)) if there]
+    files = ("report.html", "table.csv", "table.md", "table.tex", *more, "summary.json", "scores.parquet")
+    print(f"{out}: {', '.join(files)}", file=sys.stderr)
     if unlabelled:
         print(f"{unlabelled} images without a label left out", file=sys.stderr)
     if found.images.is_fake.all() or not found.images.is_fake.any():

@@ -15,7 +15,7 @@ body { font: 15px/1.5 system-ui, sans-serif; color: var(--text); background: var
 h1 { font-size: 26px; margin: 0 0 4px; } h2 { font-size: 19px; margin: 34px 0 6px; } h3 { font-size: 15px; margin: 0; }
 p { margin: 6px 0; max-width: 78ch; } .faint { color: var(--faint); }
 pre { background: var(--card); padding: 10px 12px; white-space: pre-wrap; overflow-wrap: anywhere; font-size: 13px; }
-.scroll { overflow-x: auto; } table { border-collapse: collapse; font-size: 14px; }
+.scroll { overflow-x: auto; } table { border-collapse: separate; border-spacing: 0; font-size: 14px; }
 th, td { text-align: left; vertical-align: top; padding: 4px 14px 4px 0; white-space: nowrap;
   border-bottom: 1px solid var(--line); }
 th { vertical-align: bottom; } th.number { text-align: right; }
@@ -28,7 +28,7 @@ td small { color: var(--faint); font-weight: 400; }
 td:first-child, th:first-child { position: sticky; left: 0;
   background: var(--ground); }
 @media (max-width: 640px) { body { padding: 14px; } td:first-child { white-space: normal; overflow-wrap: anywhere;
-  min-width: 96px; max-width: 38vw; } }
+  min-width: 130px; max-width: 46vw; } }
 .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(320px, 100%), 1fr)); gap: 14px; }
 .card { background: var(--card); padding: 12px; border-radius: 6px; min-width: 0; }
 svg { max-width: 100%; height: auto; display: block; } svg text { fill: var(--faint); font-size: 11px; }

@@ -205,7 +205,8 @@ def _kept(
         entrant = next((one for one in entrants if one.is_mine(row)), None)
         sample = images.get(row["path"])
         if entrant is None or sample is None:
-            what = f"those of {row['detector']}" if entrant is None else f"one of {row['path']}"
+            of = f"those of {row['detector']} ({row['weights_sha256'][:12]}, {row['engine']})"
+            what = of if entrant is None else f"one of {row['path']}"
             raise InvalidConfig(
                 expected=f"the detectors and images of the earlier run, or more: {sink.path}",
                 found=f"scores of others as well, such as {what}",

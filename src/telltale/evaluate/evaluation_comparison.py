@@ -1,15 +1,16 @@
 """Every pair of detectors of an evaluation, compared on the images that both have scored."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import TypeAlias
 
 import numpy as np
 
 from telltale.evaluate.comparison import Difference, delong, paired
-from telltale.evaluate.evaluation_entries import Entry, Images, Judge
+from telltale.evaluate.evaluation_entries import Chosen, Entry, Images, Judge
 from telltale.evaluate.evaluation_table import ALL, MEAN, Part, Rounds, parts
-from telltale.evaluate.resampling import Resampled, on_draws
+from telltale.evaluate.resampling import on_draws
 
 # What is compared by the paired bootstrap; AUC also by DeLong's test.
 COMPARED = ("auc", "ap_fake", "accuracy", "balanced_accuracy", "tpr_at_5_fpr")
@@ -49,73 +50,80 @@ def compare(
         images, entries: as `collect` gives them.
         rounds, seed, least: as for `table`.
     """
-    for one, other in combinations(entries, 2):
-        first, second = one.judge, other.judge
-        if first.detector != second.detector and ((first.own and second.own) or first.pooling == second.pooling):
-            yield from _pair(images, one, other, rounds, seed, least)
-
-
-def _pair(images: Images, one: Entry, other: Entry, rounds: int, seed: int, least: int) -> Iterator[ComparisonRow]:
-    both = one.scored & other.scored
-    usable = [part for part in parts(images) if _usable(images, part, both, least)]
-    places = [np.flatnonzero(part.measured & both) for part in usable]
-    sets: dict[tuple[int, int], tuple[Resampled, np.ndarray[tuple[int], np.dtype[np.int64]]]] = {
-        (side, number): (entry.prepared(images, chosen), chosen)
-        for number, chosen in enumerate(places)
-        for side, entry in enumerate((one, other))
+    pairs = [_Pair(images, one, other, least) for one, other in combinations(entries, 2) if _belong(one, other)]
+    # The same images of the same detector are resampled once, however many pairs they are in.
+    sets = {
+        (id(entry), places.tobytes()): (entry.prepared(images, places), places)
+        for pair in pairs
+        for entry in (pair.one, pair.other)
+        for _, places in pair.parts
     }
     drawn = on_draws(sets, images.resampling(), rounds=rounds, seed=seed)
     values = {
-        key: {name: float(found[0]) for name, found in prepared.figures(np.ones((1, chosen.size))).items()}
-        for key, (prepared, chosen) in sets.items()
+        key: {name: float(found[0]) for name, found in prepared.figures(np.ones((1, places.size))).items()}
+        for key, (prepared, places) in sets.items()
     }
+    for pair in pairs:
+        yield from pair.rows(values, drawn)
 
-    def row(
-        source: str, label: str, chosen: np.ndarray[tuple[int], np.dtype[np.int64]], figure: str, found: Difference
-    ) -> ComparisonRow:
-        is_fake = images.is_fake[chosen]
+
+def _belong(one: Entry, other: Entry) -> bool:
+    first, second = one.judge, other.judge
+    return first.detector != second.detector and ((first.own and second.own) or first.pooling == second.pooling)
+
+
+_Key: TypeAlias = tuple[int, bytes]
+_Places: TypeAlias = np.ndarray[tuple[int], np.dtype[np.int64]]
+
+
+class _Pair:
+    """Two entries and the parts of the images that both have scored, where there are enough."""
+
+    def __init__(self, images: Images, one: Entry, other: Entry, least: int) -> None:
+        self.images, self.one, self.other = images, one, other
+        both = one.scored & other.scored
+        self.parts = [
+            (part, np.flatnonzero(part.measured & both)) for part in parts(images) if _usable(images, part, both, least)
+        ]
+
+    def rows(
+        self, values: Mapping[_Key, Mapping[str, float]], drawn: Mapping[_Key, Mapping[str, Rounds]]
+    ) -> Iterator[ComparisonRow]:
+        """Each part by DeLong and by the bootstrap, then the mean over sources of fakes."""
+
+        def over(places: Sequence[_Places], figure: str) -> Difference:
+            keys = [[(id(entry), each.tobytes()) for each in places] for entry in (self.one, self.other)]
+            first, second = (float(np.mean([values[key][figure] for key in side])) for side in keys)
+            rounds = [np.mean([drawn[key][figure] for key in side], axis=0) for side in keys]
+            return paired(first, second, rounds[0], rounds[1])
+
+        for part, places in self.parts:
+            is_fake = self.images.is_fake[places]
+            yield self._row(part, places, "auc", delong(is_fake, self.one.score[places], self.other.score[places]))
+            for figure in COMPARED:
+                yield self._row(part, places, figure, over([places], figure))
+        fakes = [(part, places) for part, places in self.parts if part.label == "fake"]
+        if len(fakes) > 1:
+            mean = replace(fakes[0][0], source=MEAN)
+            every = np.unique(np.concatenate([places for _, places in fakes]))
+            for figure in COMPARED:
+                yield self._row(mean, every, figure, over([places for _, places in fakes], figure))
+
+    def _row(self, part: Part, places: _Places, figure: str, found: Difference) -> ComparisonRow:
+        n_fake = int(self.images.is_fake[places].sum())
         return ComparisonRow(
-            first=one.judge,
-            second=other.judge,
-            source=source,
-            label=label,
-            n_real=int((~is_fake).sum()),
-            n_fake=int(is_fake.sum()),
+            first=self.one.judge,
+            second=self.other.judge,
+            source=part.source,
+            label=part.label,
+            n_real=places.size - n_fake,
+            n_fake=n_fake,
             figure=figure,
             found=found,
         )
 
-    for number, (part, chosen) in enumerate(zip(usable, places, strict=True)):
-        yield row(
-            part.source,
-            part.label,
-            chosen,
-            "auc",
-            delong(images.is_fake[chosen], one.score[chosen], other.score[chosen]),
-        )
-        for figure in COMPARED:
-            found = _paired(values, drawn, [number], figure)
-            yield row(part.source, part.label, chosen, figure, found)
-    fakes = [number for number, part in enumerate(usable) if part.label == "fake"]
-    if len(fakes) > 1:
-        every = np.unique(np.concatenate([places[number] for number in fakes]))
-        for figure in COMPARED:
-            yield row(MEAN, "fake", every, figure, _paired(values, drawn, fakes, figure))
 
-
-def _paired(
-    values: Mapping[tuple[int, int], Mapping[str, float]],
-    drawn: Mapping[tuple[int, int], Mapping[str, Rounds]],
-    numbers: Sequence[int],
-    figure: str,
-) -> Difference:
-    """The mean of some sets of images on both sides."""
-    first, second = (float(np.mean([values[side, number][figure] for number in numbers])) for side in (0, 1))
-    rounds = [np.mean([drawn[side, number][figure] for number in numbers], axis=0) for side in (0, 1)]
-    return paired(first, second, rounds[0], rounds[1])
-
-
-def _usable(images: Images, part: Part, both: np.ndarray[tuple[int], np.dtype[np.bool_]], least: int) -> bool:
+def _usable(images: Images, part: Part, both: Chosen, least: int) -> bool:
     is_fake, own = images.is_fake[part.measured & both], int((part.mine & both).sum())
     return min(own, int(is_fake.sum()), int((~is_fake).sum())) >= max(1, least)
 

@@ -33,6 +33,7 @@ class EvaluationRow:
         label: real or fake; all for all images.
         n: own images with a score.
         n_real, n_fake: images the figures rest on.
+        fewest_real: the same as n_real, or of the source that has fewest, for mean and worst.
         failed: own images without a score.
         note: "" or why figures are missing: "too few", "no reals", "no fakes".
         figures: those of `Measures` that there are, with intervals.
@@ -48,6 +49,7 @@ class EvaluationRow:
     n: int
     n_real: int
     n_fake: int
+    fewest_real: int
     failed: int
     note: str = ""
     figures: Mapping[str, Estimate] = field(default_factory=dict)
@@ -127,6 +129,7 @@ def _row(images: Images, entry: Entry, part: Part, note: str, drawn: Mapping[str
         n=int(own.sum()),
         n_real=int((~is_fake).sum()),
         n_fake=int(is_fake.sum()),
+        fewest_real=int((~is_fake).sum()),
         failed=int((part.mine & ~entry.scored).sum()),
         note=note,
         figures={} if drawn is None else _figures(images, entry, measured, drawn),
@@ -173,6 +176,7 @@ def _over_sources(rows: Sequence[EvaluationRow], drawn: Sequence[Mapping[str, Ro
             n=sum(row.n for row in rows),
             n_real=rows[0].n_real if rows[0].label == "fake" else sum(row.n_real for row in rows),
             n_fake=rows[0].n_fake if rows[0].label == "real" else sum(row.n_fake for row in rows),
+            fewest_real=min(row.n_real for row in rows),
             failed=sum(row.failed for row in rows),
             figures=figures,
             worst_source=where if source == WORST else {},

@@ -43,8 +43,8 @@ def named(source: str, label: str) -> str:
 
 
 def is_unresolved(row: EvaluationRow, figure: str) -> bool:
-    """Whether there are too few reals for the false-alarm rate of this figure."""
-    return figure in _LIMITS and not resolves(row.n_real, _LIMITS[figure])
+    """Whether there are too few reals, here or in one of the sources, for the false-alarm rate of this figure."""
+    return figure in _LIMITS and not resolves(row.fewest_real, _LIMITS[figure])
 
 
 def with_interval(found: Estimate | None) -> str:

@@ -1,0 +1,63 @@
+"""How figures are written, and where a rate is marked as not resolved."""
+
+import numpy as np
+import pytest
+
+from telltale.evaluate.evaluation_entries import Entry, Images, Judge
+from telltale.evaluate.evaluation_table import ALL, MEAN, EvaluationRow, table
+from telltale.evaluate.evaluation_words import (
+    TITLES,
+    about,
+    by_judge,
+    is_unresolved,
+    named,
+    p_value,
+    percent,
+    plain,
+    with_interval,
+)
+from telltale.evaluate.metrics import Estimate
+from telltale.evaluate.resampling import FIGURES
+
+
+def rows() -> list[EvaluationRow]:
+    source = np.array(["r1"] * 150 + ["r2"] * 40 + ["g1"] * 30, object)
+    is_fake = np.arange(220) >= 190
+    score = np.clip(np.random.default_rng(0).normal(0.4 + 0.2 * is_fake, 0.2), 0, 1)
+    judge = Judge(
+        detector="one", weights_sha256="ab" * 32, pooling="vote", own=False, judged_by="score", verdict_by="0.5"
+    )
+    path = np.array([str(index) for index in range(220)], object)
+    images = Images(path=path, is_fake=is_fake, source=source, group=np.full(220, "", object))
+    entry = Entry(judge=judge, score=score, judged=score, verdict=np.full(220, "likely real", object))
+    return table(images, [entry], rounds=10)
+
+
+def test_every_figure_has_a_title() -> None:
+    assert set(TITLES) == set(FIGURES)
+
+
+def test_a_rate_that_too_few_reals_show_is_marked_also_in_the_mean_over_sources() -> None:
+    each = {(row.source, row.label): row for row in rows()}
+    marked = {key for key, row in each.items() if is_unresolved(row, "tpr_at_1_fpr")}
+    assert marked == {("r2", "real"), (MEAN, "real"), ("(worst)", "real")}
+    assert not any(is_unresolved(row, figure) for row in each.values() for figure in ("auc", "tpr_at_5_fpr"))
+    assert plain(each["r2", "real"], "tpr_at_1_fpr").endswith("*")
+    assert not plain(each[ALL, "all"], "tpr_at_1_fpr").endswith("*")
+
+
+@pytest.mark.parametrize(("p", "words"), [(None, "no variance"), (0.0004, "<0.001"), (0.0499, "0.050"), (1.0, "1.000")])
+def test_p_in_words(p: float | None, words: str) -> None:
+    assert p_value(p) == words
+
+
+def test_numbers_and_names() -> None:
+    found = Estimate(0.81251, 0.7, 0.9)
+    assert with_interval(found) == "0.813 (0.70 to 0.90)"
+    assert percent(found) == "81.3 % (70 to 90)"
+    assert (with_interval(None), percent(None)) == ("", "")
+    assert named(MEAN, "fake") == "mean over sources of fakes"
+    assert named("sd21", "fake") == "sd21"
+    mine = by_judge(rows())
+    assert list(mine) == ["one (vote)"]
+    assert "verdicts by score 0.5" in about(mine["one (vote)"])
