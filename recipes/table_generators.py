@@ -17,7 +17,8 @@ A row of fakes is measured against one pool of test reals of the sources trained
 fakes of the generator trained on.
 
 Every (model, augmentation, seed) is one file in results/table_generators/ with all its scores, and a rerun computes
-only what is missing; several processes can share the work: --part 1/2 and --part 2/2. Cost: 3 to 30 minutes a cell on
+only what is missing; several processes can share the work, --part 1/2 and --part 2/2 (start the second when the first
+has built the pictures: both would write them). Cost: 3 to 15 minutes a cell on
 one core of a 2021 server CPU, 22 networks, 5 seeds: about 15 hours of one core; a cell says where it was made. Then:
 
     python recipes/table_generators.py --data PATH_TO_SHARED_DATA --work runs/table --summarise

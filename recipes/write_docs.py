@@ -48,6 +48,11 @@ def warning(found: dict[str, Any]) -> str:
     """README and card: what the shipped detector is worth, in a few sentences."""
     seen, unseen = found["summary"]["trained on"]["none"], found["summary"]["held out"]["none"]
     alarms = [value for part in (seen, unseen) for value in part["false_alarms"].values()]
+    halved = [
+        value
+        for part in ("trained on", "held out")
+        for value in found["summary"][part]["downscaled to 50 %"]["false_alarms"].values()
+    ]
     (stranger,) = [
         row for row in found["rows"] if row["source"] == found["unseen_generator"] and row["corruption"] == "none"
     ]
@@ -60,7 +65,8 @@ def warning(found: dict[str, Any]) -> str:
         f"**{unseen['auc_mean']:.2f}** (worst {unseen['auc_minimum']:.2f}, {unseen['worst_source']}); on faithful "
         f"re-syntheses by an autoencoder it has never seen **{stranger['auc']:.2f}**. Guessing is 0.5. Of real "
         f"pictures it calls {percent(min(alarms))} to {percent(max(alarms))} \u201clikely generated\u201d, "
-        "by source. Real and "
+        f"by source; of the same pictures scaled to half their size first, {percent(min(halved))} to "
+        f"{percent(max(halved))}. Real and "
         "fake had equal formats. Its verdict is a hint to look closer, never evidence by itself."
     )
     return fill(text, 118)
