@@ -116,10 +116,16 @@ def jpeg_quality(tables: Mapping[int, Sequence[int]]) -> int | None:
     """
     if 0 not in tables:
         return None
+    return _nearest_quality(tuple(tuple(tables[index]) for index in ((0, 1) if 1 in tables else (0,))))
+
+
+@lru_cache(maxsize=1024)
+def _nearest_quality(tables: tuple[tuple[int, ...], ...]) -> int:
+    """Kept, since the files of one source share their tables."""
     gaps = np.zeros(100)
-    for index in (0, 1) if 1 in tables else (0,):
-        found = np.log(np.maximum(np.array(tables[index], dtype=np.float64), 1))
-        gaps += np.abs(_standard_tables()[index] - found).mean(axis=1)
+    for standard, table in zip(_standard_tables(), tables, strict=False):
+        found = np.log(np.maximum(np.array(table, dtype=np.float64), 1))
+        gaps += np.abs(standard - found).mean(axis=1)
     return 1 + int(gaps.argmin())
 
 
