@@ -70,9 +70,9 @@ def test_a_source_is_left_out(tmp_path: Path) -> None:
 
 
 def test_a_recipe_without_its_data_says_what_to_point_it_at(tmp_path: Path) -> None:
-    recipes = ("ship_detector.py", "format_ablation.py", "table_generators.py", "robustness_surface.py")
-    recipes += ("leave_one_source_out.py",)
-    for recipe in recipes:
+    needing = ("ship_detector", "format_ablation", "table_generators", "robustness_surface", "leave_one_source_out")
+    for name in needing:
+        recipe = f"{name}.py"
         command = [sys.executable, str(ROOT / "recipes" / recipe), "--data", str(tmp_path)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 2
