@@ -193,3 +193,22 @@ def test_a_middling_image_keeps_every_thread_busy_but_a_small_one_stays_whole() 
 def test_impossible_numbers(threads: int, tile: int | None) -> None:
     with pytest.raises(InvalidConfig):
         Detector(spec=SPEC, predict=means, threads=threads, tile=tile)
+
+
+@pytest.mark.parametrize(("shorter", "scored"), [(4, False), (5, True), (40, True)])
+def test_a_picture_enlarged_beyond_recognition_is_refused(shorter: int, scored: bool) -> None:
+    """What an eightfold enlargement shows is the filter; a verdict on it would be about nothing."""
+    spec = DetectorSpec(
+        name="any", architecture="xception_block1", preparation=Preparation(side=40), grid=PatchGrid(8, 4, 0)
+    )
+
+    def flat(images: UInt8[np.ndarray, "n height width 3"]) -> Float32[np.ndarray, "n rows columns"]:
+        count = spec.grid.count if spec.grid else int
+        return np.zeros((len(images), count(images.shape[1]), count(images.shape[2])), np.float32)
+
+    detector, picture = Detector(spec=spec, predict=flat), np.zeros((shorter, 60, 3), np.uint8)
+    if scored:
+        assert detector(picture).score == 0.5
+    else:
+        with pytest.raises(UnsuitableImage, match="at least 5 px a side"):
+            detector(picture)

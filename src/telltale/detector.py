@@ -22,6 +22,8 @@ PatchLogits: TypeAlias = Float32[np.ndarray, "rows columns"]
 # Pixels in tiles that are predicted at the same time, so that memory stays bounded on a machine of many cores: about
 # 450 bytes a pixel for Xception's early blocks.
 AT_ONCE = 2_000_000
+# Enlarged more than this, a picture's patches show the filter that enlarged it and nothing that anybody made.
+MOST_ENLARGED = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +87,11 @@ class Detector:
         """Prepare, predict in tiles, pool, calibrate.
 
         Raises:
-            UnsuitableImage: too small for one patch, or too elongated to prepare.
+            UnsuitableImage: too small for one patch, too elongated to prepare, or its shorter side less than an eighth
+                of what the preparation scales it to.
             InvalidDetector: the function returned another shape than the grid, or values that are not finite.
         """
+        _check_enlargement(image, self.spec.preparation.side)
         prepared = prepare(image, self.spec.preparation)
         patch_logits = self.patch_logits(prepared)
         score = pool(patch_logits, self.spec.pooling)
@@ -142,6 +146,16 @@ class Detector:
                 do="The weights are damaged: export the detector again.",
             )
         return found
+
+
+def _check_enlargement(image: Pixels, side: int | None) -> None:
+    height, width = image.shape[:2]
+    if side is not None and min(height, width) * MOST_ENLARGED < side:
+        raise UnsuitableImage(
+            expected=f"a picture of at least {-(-side // MOST_ENLARGED)} px a side, to be scaled to {side} px",
+            found=f"{width} x {height} px",
+            do="Give the picture in its original size.",
+        )
 
 
 def _side(grid: PatchGrid, height: int, width: int, threads: int) -> int:
