@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+from telltale import colour
 from telltale import image as image_module
 from telltale.errors import InvalidConfig, MissingExtra, TelltaleError, UndecodableImage, UnsuitableImage
 from telltale.image import Fit, Pixels, Preparation, Resample, decode, prepare, resize
@@ -658,7 +659,7 @@ def awkward_colours() -> dict[str, bytes]:
 def test_strips_change_nothing(kind: str, strip: int, monkeypatch: pytest.MonkeyPatch) -> None:
     data = awkward_colours()[kind]
     whole = decode(data)
-    monkeypatch.setattr(image_module, "_STRIP", strip)
+    monkeypatch.setattr(colour, "_STRIP", strip)
     assert np.array_equal(decode(data), whole)
 
 
