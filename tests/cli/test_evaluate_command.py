@@ -55,10 +55,11 @@ def table(out: Path) -> list[dict[str, str]]:
 
 
 def test_one_command_from_pictures_to_tables_and_page(
-    data: Path, tiny_detector: Path, function: str, tmp_path: Path
+    data: Path, tiny_detector: Path, function: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
     words = ("--data", data, "--out", out, "--min-images", 4, "--pooling", "own", "--pooling", "vote")
+    monkeypatch.setattr("sys.argv", ["telltale", "evaluate", "a detector", "--seed", "0"])
     done = run(tiny_detector, function, *words, "--slice", "camera", "--slice", "brightness")
     assert done.exit_code == 0, done.output
     assert {path.name for path in out.iterdir()} == FILES | {"comparisons.csv", "slices.csv"}
@@ -82,7 +83,7 @@ def test_one_command_from_pictures_to_tables_and_page(
     assert ours["over_sources_of_fakes"]["maximum"].keys() == {"eer", "ece", "brier", "log_loss"}
     assert {one["source"] for one in ours["false_alarms"]} == {"a", "b"}
     assert ours["all"]["tpr_at_1_fpr"]["resolved"] is False
-    assert found["command"].startswith("telltale ")
+    assert found["command"] == "telltale evaluate 'a detector' --seed 0"
     assert found["seconds"] > 0
 
 

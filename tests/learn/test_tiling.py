@@ -23,7 +23,14 @@ from telltale.learn.classifier import ARCHITECTURES
 
 TOLERANCE, FLOAT32_TOLERANCE = 2e-6, 1e-5
 WHOLE_IMAGE = ("xception", "resnet18", "resnet50", "mesoinception4")
-SMALL = ("xception_block1", "xception_block2", "resnet18_layer1", "resnet34_layer1", "resnet50_layer1")
+SMALL = (
+    "xception_block1",
+    "xception_block2",
+    "xception_block4_pointwise",
+    "resnet18_layer1",
+    "resnet34_layer1",
+    "resnet50_layer1",
+)
 LARGE = tuple(name for name in ARCHITECTURES if name not in (*WHOLE_IMAGE, *SMALL))
 
 
