@@ -1,0 +1,11 @@
+"""`telltale explain`: one sub-command per question; each lies in a file of its name, `explain_<name>.py`."""
+
+import typer
+
+explain = typer.Typer(
+    help="Show where the evidence of a detector lies.",
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+# Each sub-command is registered here, in the order of `telltale explain --help`.
