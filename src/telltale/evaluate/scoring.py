@@ -148,13 +148,26 @@ def score_file(
 
 def strongest_window(detector: Detector, prediction: Prediction, shape: tuple[int, int]) -> tuple[int, int, int, int]:
     """Where the most fake-looking patch lies, as (x, y, width, height) in pixels of the decoded image."""
+    return patch_window(detector, prediction, prediction.strongest, shape)
+
+
+def patch_window(
+    detector: Detector, prediction: Prediction, patch: tuple[int, int], shape: tuple[int, int]
+) -> tuple[int, int, int, int]:
+    """What one patch reads, as (x, y, width, height) in pixels of the decoded image; all for a whole-image baseline.
+
+    Args:
+        detector: where its patches lie and how it prepares images.
+        prediction: what it says of the image.
+        patch: (row, column) in the patch grid.
+        shape: (height, width) of the decoded image.
+    """
     grid = detector.spec.grid
     if grid is None:
         return 0, 0, shape[1], shape[0]
     rows, columns = detector.spec.preparation.window(shape)
-    row, column = prediction.strongest
-    y, height = _placed(grid.window(row, prediction.shape[0]), prediction.shape[0], rows)
-    x, width = _placed(grid.window(column, prediction.shape[1]), prediction.shape[1], columns)
+    y, height = _placed(grid.window(patch[0], prediction.shape[0]), prediction.shape[0], rows)
+    x, width = _placed(grid.window(patch[1], prediction.shape[1]), prediction.shape[1], columns)
     return x, y, width, height
 
 
