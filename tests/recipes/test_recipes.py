@@ -69,8 +69,24 @@ def test_a_source_is_left_out(tmp_path: Path) -> None:
     assert len((tmp_path / "quick" / "leave_one_source_out.csv").read_text().splitlines()) == 2
 
 
+@pytest.mark.slow
+@needs_data
+def test_every_generator_is_trained_and_kept(tmp_path: Path) -> None:
+    run("train_generators.py", "--data", str(DATA), "--work", str(tmp_path), "--quick")
+    made = {path.name for path in (tmp_path / "quick" / "results").iterdir()}
+    names = {"gan_transposed-0", "gan_transposed-1", "gan_transposed-2", "gan_nearest-0"}
+    assert made == {f"{name}.{ending}" for name in names for ending in ("png", "safetensors")}
+
+
 def test_a_recipe_without_its_data_says_what_to_point_it_at(tmp_path: Path) -> None:
-    needing = ("ship_detector", "format_ablation", "table_generators", "robustness_surface", "leave_one_source_out")
+    needing = (
+        "ship_detector",
+        "format_ablation",
+        "table_generators",
+        "robustness_surface",
+        "leave_one_source_out",
+        "train_generators",
+    )
     for name in needing:
         recipe = f"{name}.py"
         command = [sys.executable, str(ROOT / "recipes" / recipe), "--data", str(tmp_path)]

@@ -1,0 +1,114 @@
+"""Generators trained here, as files: a literal dictionary of families, weights and settings in one safetensors file."""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from jaxtyping import Float
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from telltale.errors import InvalidConfig
+from telltale.generate.gan import ConvolutionalGenerator
+from telltale.generate.loading import with_weights
+
+_HEADER = "telltale_generator"
+
+
+class Generator(Protocol):
+    """A function from latents to images in [-1, 1], differentiable, with its parameters.
+
+    Attributes:
+        latent: length of a latent vector.
+        side: of its images, pixels.
+    """
+
+    latent: int
+    side: int
+
+    def __call__(self, latents: Tensor) -> Tensor:
+        """Latents (n, latent) to images (n, 3, side, side) in [-1, 1]."""
+        ...
+
+    def sample(self, n: int, seed: int) -> Float[Tensor, "n 3 side side"]:
+        """Images in [-1, 1]; the first k are the same whatever n is."""
+        ...
+
+
+FAMILIES: dict[str, Callable[..., nn.Module]] = {
+    "gan_transposed": lambda **sizes: ConvolutionalGenerator(upsampling="transposed", **sizes),
+    "gan_nearest": lambda **sizes: ConvolutionalGenerator(upsampling="nearest", **sizes),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GeneratorFacts:
+    """What a file says of a generator.
+
+    Attributes:
+        family: a name out of FAMILIES.
+        sizes: what the family's constructor takes.
+        made_with: how it was trained: seed, steps, data, command, commit.
+    """
+
+    family: str
+    sizes: Mapping[str, int]
+    made_with: Mapping[str, Any]
+
+
+def build_generator(family: str, **sizes: int) -> nn.Module:
+    """An untrained generator.
+
+    Raises:
+        InvalidConfig: an unknown family, which lists the known ones, or sizes it does not take.
+    """
+    if family not in FAMILIES:
+        raise InvalidConfig(expected=f"a family out of {', '.join(FAMILIES)}", found=repr(family), do="Choose one.")
+    try:
+        return FAMILIES[family](**sizes)
+    except TypeError as error:
+        raise InvalidConfig(expected=f"sizes of {family}", found=str(error), do="Correct the sizes.") from error
+
+
+def save_generator(path: Path, generator: nn.Module, facts: GeneratorFacts) -> None:
+    """Write weights and facts, all or nothing; weights as float16, which halves the file and shows in no picture."""
+    tensors = {name: _small(tensor.detach().cpu()).contiguous() for name, tensor in generator.state_dict().items()}
+    header = {"family": facts.family, "sizes": dict(facts.sizes), "made_with": dict(facts.made_with)}
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    save_file(tensors, temporary, {_HEADER: json.dumps(header)})
+    temporary.replace(path)
+
+
+def _small(tensor: Tensor) -> Tensor:
+    return tensor.half() if tensor.is_floating_point() else tensor
+
+
+def read_generator_facts(path: Path) -> GeneratorFacts:
+    """What a generator's file says of itself.
+
+    Raises:
+        InvalidConfig: missing, damaged, or not written by `save_generator`.
+    """
+    try:
+        with safe_open(path, "pt") as stream:
+            return GeneratorFacts(**json.loads((stream.metadata() or {})[_HEADER]))
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise InvalidConfig(
+            expected=f"a generator's file written by telltale: {path}",
+            found=f"{type(error).__name__}: {error}",
+            do="Name a file that a recipe or command of telltale wrote.",
+        ) from error
+
+
+def load_generator(path: Path) -> nn.Module:
+    """A generator ready for inference, as float32.
+
+    Raises:
+        InvalidConfig: missing, damaged, not written by `save_generator`, or of an unknown family.
+    """
+    facts = read_generator_facts(path)
+    return with_weights(build_generator(facts.family, **facts.sizes), path)
