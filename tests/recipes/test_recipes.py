@@ -71,11 +71,15 @@ def test_a_source_is_left_out(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @needs_data
-def test_every_generator_is_trained_and_kept(tmp_path: Path) -> None:
+def test_every_generator_is_trained_kept_and_told_from_photographs(tmp_path: Path) -> None:
     run("train_generators.py", "--data", str(DATA), "--work", str(tmp_path), "--quick")
     made = {path.name for path in (tmp_path / "quick" / "results").iterdir()}
     names = {"gan_transposed-0", "gan_transposed-1", "gan_transposed-2", "gan_nearest-0"}
     assert made == {f"{name}.{ending}" for name in names for ending in ("png", "safetensors")}
+    generators = str(tmp_path / "quick" / "results")
+    run("table_seeds.py", "--data", str(DATA), "--generators", generators, "--work", str(tmp_path), "--quick")
+    lines = (tmp_path / "quick" / "table_seeds.csv").read_text().splitlines()
+    assert [line.split(",")[4] for line in lines[1:]] == [*(f"gan_transposed-{n}" for n in range(3)), "gan_nearest-0"]
 
 
 def test_a_recipe_without_its_data_says_what_to_point_it_at(tmp_path: Path) -> None:

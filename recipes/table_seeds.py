@@ -1,0 +1,284 @@
+"""Does a detector trained on one seed of a generator know the other seeds? The paper's table 1, right, in shape.
+
+    python recipes/table_seeds.py --data PATH_TO_SHARED_DATA --work runs/seeds
+    python recipes/table_seeds.py --data PATH_TO_SHARED_DATA --work runs/seeds --quick    (no result written)
+
+The generators are those of `recipes/train_generators.py`: one architecture from three seeds (initial weights, order of
+pictures and latents all differ), and, as a step further, one that enlarges in another way. All learned the same
+training pictures of `celeba64`, so nothing but the seed differs. Detectors learn 3,191 samples of seed 0 against those
+training pictures and are tested on new samples of every generator against the 405 test pictures, which no generator has
+seen.
+
+Samples are saved as the photographs are (JPEG, quality 95, 4:2:0), then everything goes through one preparation at its
+own 64 px (`telltale build`, PNG). Models, training and columns are those of `recipes/table_generators.py`, without its
+controls.
+
+Every (model, augmentation, seed) is one file in results/table_seeds/; a rerun computes only what is missing, and --part
+1/2 and --part 2/2 share the work (start the second when the first has built the pictures). Cost: 1 to 6 minutes a cell
+on one core of a 2021 server CPU, 13 models, 5 seeds. `--summarise` writes results/table_seeds.csv, .json and .md from
+the cells there are, and says which are missing.
+"""
+
+import argparse
+import csv
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from table_generators import SEEDS, TRUNCATED, Bench, Estimate, figures, network, path_of, settings
+from telltale.data.build import build
+from telltale.data.sample import Sample
+from telltale.data.samples import scan
+from telltale.data.settings import preset
+from telltale.evaluate.metrics import auc
+from telltale.generate.families import load_generator
+from telltale.learn.checkpoint import file_hash
+from telltale.learn.precision import cores, processor
+from telltale.learn.train import train
+from telltale.provenance import commit
+
+ROOT = Path(__file__).resolve().parent.parent
+REAL, TRAINED_ON = "celeba64", "gan_transposed-0"
+GENERATORS = (TRAINED_ON, "gan_transposed-1", "gan_transposed-2", "gan_nearest-0")
+OTHER_SEEDS = GENERATORS[1:3]
+MODELS: tuple[tuple[str, str], ...] = (
+    *((name, "none") for name in (*TRUNCATED, "resnet18", "xception", "mesoinception4")),
+    ("resnet50", "blur+jpeg 0.1"),
+    ("resnet50", "blur+jpeg 0.5"),
+)
+QUICK = (("xception_block1", "none"),)
+# Of samples: those learned from and those tested never come from one stream.
+LATENT_SEEDS = {"train": 100, "validation": 101, "test": 102}
+# As the photographs of celeba64 are.
+AS_PHOTOGRAPHS: dict[str, Any] = {"quality": 95, "subsampling": "4:2:0"}
+COLUMNS = (
+    *("model", "augmentation", "seed", "trained_on", "source", "n_real", "n_fake", "ap_fake", "ap_real", "auc"),
+    *("accuracy_real", "accuracy_fake", "tpr_at_1_fpr", "tpr_at_5_fpr"),
+)
+
+
+def prepare(data: Path, generators: Path, work: Path, *, quick: bool) -> Bench:
+    """Sample every generator, as often as there are photographs; build photographs and samples equally."""
+    reals = [one for one in scan([data / "manifest.csv"]) if one.source == REAL][:: 40 if quick else 1]
+    made = []
+    for name in GENERATORS:
+        splits = ("train", "validation", "test") if name == TRAINED_ON else ("test",)
+        for split in splits:
+            n = sum(one.split == split for one in reals)
+            made += samples(generators / f"{name}.safetensors", n, split, work / "samples" / name)
+    built = work / "built"
+    fingerprint = build([*reals, *made], built, preset("paper", side=64, crop="centre"), bits=0).fingerprint
+    everything = scan([built])
+    return Bench(
+        training=[one for one in everything if one.split != "test"],
+        tested=[one for one in everything if one.split == "test"],
+        fingerprint=fingerprint,
+        work=work,
+        cells=(work if quick else ROOT / "results") / "table_seeds",
+        quick=quick,
+    )
+
+
+@torch.inference_mode()
+def samples(weights: Path, n: int, split: str, folder: Path) -> list[Sample]:
+    """`n` pictures of a generator, saved as the photographs are."""
+    if not weights.is_file():
+        sys.exit(f"no {weights}: run recipes/train_generators.py first, or give --generators")
+    out = folder / f"{split}-{file_hash(weights)[:12]}"
+    out.mkdir(parents=True, exist_ok=True)
+    images = load_generator(weights).sample(n, LATENT_SEEDS[split])  # type: ignore[operator]
+    pixels = ((images + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
+    found = [Sample(path=out / f"{i:05d}.jpg", is_fake=True, source=weights.stem, split=split) for i in range(n)]
+    for sample, one in zip(found, pixels, strict=True):
+        temporary = sample.path.with_suffix(".tmp")
+        Image.fromarray(one).save(temporary, "JPEG", **AS_PHOTOGRAPHS)
+        temporary.replace(sample.path)
+    return found
+
+
+def trained(bench: Bench, model: str, augmentation: str, seed: int) -> Path:
+    """The weights of one network, as in the other table but on whole pictures of 64 px."""
+    out = bench.work / "train" / f"{model}-{augmentation}-{seed}".replace(" ", "_")
+    config = replace(settings(bench, model, augmentation, seed), crop=None, data=("celeba64 and samples, built",))
+    if not (out / "done").exists():
+        for _ in train(config, out, resume=out.exists(), samples=bench.training, command=" ".join(sys.argv)):
+            pass
+        (out / "done").touch()
+    return out / "best.safetensors"
+
+
+def cell(bench: Bench, model: str, augmentation: str, seed: int) -> dict[str, Any]:
+    """Scores of all tested pictures by one trained model."""
+    begin = time.perf_counter()
+    scores = network(trained(bench, model, augmentation, seed))(bench.tested)
+    return {
+        "model": model,
+        "augmentation": augmentation,
+        "seed": seed,
+        "data_fingerprint": bench.fingerprint,
+        "seconds": round(time.perf_counter() - begin),
+        "commit": commit(),
+        "machine": f"{'CUDA' if torch.cuda.is_available() else 'CPU'}, {cores()} cores, {processor()}",
+        "scores": [round(float(value), 5) for value in scores],
+    }
+
+
+def run(bench: Bench, seeds: int, part: tuple[int, int]) -> None:
+    """Every missing cell of one part, seeds outermost so that an interrupted run leaves whole seeds."""
+    models = QUICK if bench.quick else MODELS
+    wanted = [(model, augmentation, seed) for seed in range(seeds) for model, augmentation in models]
+    for model, augmentation, seed in wanted[part[0] - 1 :: part[1]]:
+        path = path_of(bench, model, augmentation, seed)
+        if not path.exists():
+            found = cell(bench, model, augmentation, seed)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = path.with_suffix(".tmp")
+            temporary.write_text(json.dumps(found) + "\n")
+            temporary.replace(path)
+            print(path.stem, f"{found['seconds']} s", *(f"{r['source']} {r['auc']:.3f}" for r in rows(bench, found)))
+
+
+def pools(bench: Bench) -> dict[str, NDArray[np.intp]]:
+    """By generator: the places of its samples and of all photographs among the tested pictures."""
+    source = np.array([sample.source for sample in bench.tested])
+    return {name: np.flatnonzero(np.isin(source, (name, REAL))) for name in GENERATORS}
+
+
+def rows(bench: Bench, found: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The table's rows of one cell."""
+    is_fake = np.array([bool(sample.is_fake) for sample in bench.tested])
+    scores = np.array(found["scores"])
+    for source, places in pools(bench).items():
+        yield {
+            **{name: found[name] for name in ("model", "augmentation", "seed")},
+            "trained_on": TRAINED_ON,
+            "source": source,
+            **{name: round(value, 4) for name, value in figures(is_fake[places], scores[places]).items()},
+        }
+
+
+def across(bench: Bench, cells: Sequence[dict[str, Any]], rounds: int) -> dict[str, Estimate]:
+    """AUC on each generator, and what is lost from the seed trained on to the mean of the other seeds.
+
+    Every round draws the pictures of every source and the runs anew.
+    """
+    is_fake = np.array([bool(sample.is_fake) for sample in bench.tested])
+    scores = np.array([found["scores"] for found in cells])
+    random, drawn = np.random.default_rng(0), np.random.default_rng(1)
+
+    def measured(places: NDArray[np.intp], runs: NDArray[np.intp]) -> float:
+        return float(np.mean([auc(is_fake[places], scores[run][places]) for run in runs]))
+
+    found: dict[str, list[float]] = {name: [] for name in GENERATORS}
+    for _ in range(rounds):
+        runs = drawn.integers(len(cells), size=len(cells))
+        reals = random.choice(np.flatnonzero(~is_fake), int((~is_fake).sum()))
+        for name, places in pools(bench).items():
+            fakes = places[is_fake[places]]
+            found[name].append(measured(np.concatenate([reals, random.choice(fakes, fakes.size)]), runs))
+    every = np.arange(len(cells))
+    estimates = {name: Estimate(measured(p, every), np.array(found[name])) for name, p in pools(bench).items()}
+    own, others = estimates[TRAINED_ON], [estimates[name] for name in OTHER_SEEDS]
+    mean = Estimate(
+        float(np.mean([one.value for one in others])), np.asarray(np.mean([one.draws for one in others], axis=0))
+    )
+    return {**estimates, "lost on other seeds": own - mean}
+
+
+def summarise(bench: Bench, command: str, generators: dict[str, str]) -> None:
+    """The CSV of all rows, and the table people read."""
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    missing = []
+    for model, augmentation in MODELS:
+        for seed in range(SEEDS):
+            path = path_of(bench, model, augmentation, seed)
+            if not path.exists():
+                missing.append(path.stem)
+                continue
+            one = json.loads(path.read_text())
+            if one["data_fingerprint"] != bench.fingerprint or len(one["scores"]) != len(bench.tested):
+                sys.exit(f"{path} was made from other pictures: delete it and run again")
+            found.setdefault((model, augmentation), []).append(one)
+    if not found:
+        sys.exit(f"no cells in {bench.cells}: run without --summarise first")
+    results = bench.cells.parent
+    with (results / "table_seeds.csv").open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, fieldnames=COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(row for cells in found.values() for one in cells for row in rows(bench, one))
+    estimates = {key: across(bench, cells, 20 if bench.quick else 500) for key, cells in found.items()}
+    about = {
+        "command": command,
+        "commit": commit(),
+        "data_fingerprint": bench.fingerprint,
+        "generators_sha256": generators,
+        "machine": f"{cores()} cores, {processor()}",
+        "date": time.strftime("%Y-%m-%d"),
+        "cells": sum(map(len, found.values())),
+        "missing": missing,
+        "seconds_of_all_cells": sum(one["seconds"] for cells in found.values() for one in cells),
+        "auc": {
+            f"{model}, {augmentation}": {
+                "seeds": len(found[model, augmentation]),
+                **{name: [round(one.value, 4), *(round(x, 4) for x in one.interval)] for name, one in parts.items()},
+            }
+            for (model, augmentation), parts in estimates.items()
+        },
+    }
+    (results / "table_seeds.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    (results / "table_seeds.md").write_text("\n".join(markdown(about, estimates, found)) + "\n", encoding="utf-8")
+    print(f"written: {results / 'table_seeds.md'}, {len(missing)} cells missing")
+
+
+def markdown(
+    about: dict[str, Any],
+    estimates: dict[tuple[str, str], dict[str, Estimate]],
+    found: dict[tuple[str, str], list[dict[str, Any]]],
+) -> Iterator[str]:
+    """One table of AUC."""
+    names = list(next(iter(estimates.values())))
+    yield f"# Trained on one seed of a generator ({TRAINED_ON}), tested on others"
+    yield ""
+    yield f"{about['cells']} runs, {len(about['missing'])} missing; commit {about['commit']}, {about['date']}."
+    yield "ROC AUC, fake positive: mean over runs [95 % bootstrap over runs and pictures]. Chance is 0.5."
+    yield ""
+    yield "| model | augmentation | runs | " + " | ".join(names) + " |"
+    yield "|---|---|---|" + "---|" * len(names)
+    for (model, augmentation), parts in estimates.items():
+        runs = len(found[model, augmentation])
+        yield f"| {model} | {augmentation} | {runs} | " + " | ".join(str(parts[name]) for name in names) + " |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="the shared data: holds manifest.csv")
+    parser.add_argument("--generators", type=Path, default=ROOT / "results" / "generators")
+    parser.add_argument("--work", type=Path, default=Path("runs/seeds"))
+    parser.add_argument("--part", default="1/1", help="which share of the cells, for instance 1/2")
+    parser.add_argument("--summarise", action="store_true", help="write the tables from the cells there are")
+    parser.add_argument("--quick", action="store_true", help="few pictures, one model, 5 steps; no result written")
+    chosen = parser.parse_args()
+    if not (chosen.data / "manifest.csv").is_file():
+        parser.error(f"no manifest.csv in {chosen.data}: point --data at the folder of images and generators")
+    torch.set_num_threads(1)
+    work = chosen.work / "quick" if chosen.quick else chosen.work
+    bench = prepare(chosen.data, chosen.generators, work, quick=chosen.quick)
+    number, count = map(int, chosen.part.split("/"))
+    if not chosen.summarise:
+        run(bench, 1 if chosen.quick else SEEDS, (number, count))
+    if chosen.summarise or chosen.quick:
+        hashes = {name: file_hash(chosen.generators / f"{name}.safetensors") for name in GENERATORS}
+        summarise(bench, " ".join(["python", *sys.argv]), hashes)
+
+
+if __name__ == "__main__":
+    main()
