@@ -12,7 +12,7 @@ from random_weights import noise, randomised, spec_of
 from safetensors.torch import load_file, save_file
 
 from telltale import learn
-from telltale.errors import InvalidDetector
+from telltale.errors import InvalidConfig, InvalidDetector
 from telltale.geometry import PatchGrid
 from telltale.learn.checkpoint import file_hash, load, read_spec, restore, save
 from telltale.spec import METADATA_KEY, DetectorSpec
@@ -176,6 +176,19 @@ def test_a_read_only_picture_is_scored_without_a_warning(stored: Path) -> None:
     expected = detector(image).score
     image.flags.writeable = False
     assert detector(image).score == expected
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_gpu_gives_the_numbers_of_the_cpu(stored: Path) -> None:
+    pixels = noise(301, 217)
+    here, there = load(stored), load(stored, device="cuda")
+    np.testing.assert_allclose(there(pixels).patch_logits, here(pixels).patch_logits, atol=1e-5, rtol=0)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device")
+def test_a_gpu_that_is_not_there(stored: Path) -> None:
+    with pytest.raises(InvalidConfig, match="CUDA device"):
+        load(stored, device="cuda")
 
 
 def test_public_names() -> None:

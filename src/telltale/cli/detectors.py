@@ -3,7 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from telltale.errors import require
+from telltale.errors import InvalidConfig, require
+
+DETECTOR = "A shipped detector's name, an ONNX file, or a safetensors file (torch)."
+BACKENDS = "For ONNX files: onnxruntime or openvino. Safetensors files run on torch, with cuda on a GPU."
 
 if TYPE_CHECKING:
     from telltale.detector import Detector
@@ -12,15 +15,27 @@ if TYPE_CHECKING:
 def load_detector(name_or_path: str, *, backend: str = "onnxruntime", threads: int = 0) -> "Detector":
     """A shipped detector's name, an ONNX file, or a safetensors file, which needs torch.
 
+    Args:
+        name_or_path: the detector.
+        backend: "onnxruntime" or "openvino" run ONNX files; safetensors files run on torch, with "cuda" on a GPU.
+        threads: tiles at the same time; 0 chooses.
+
     Raises:
         InvalidDetector: none of the three, or damaged.
+        InvalidConfig: "cuda" with another kind of file, or without a GPU.
         MissingExtra: a safetensors file without the `[learn]` extra.
     """
     if Path(name_or_path).suffix == ".safetensors":
         require("torch", "learn")
         from telltale.learn.checkpoint import load as load_weights
 
-        return load_weights(name_or_path, threads=max(1, threads))
+        return load_weights(name_or_path, threads=max(1, threads), device="cuda" if backend == "cuda" else "cpu")
+    if backend == "cuda":
+        raise InvalidConfig(
+            expected="a safetensors file, which torch runs on the GPU",
+            found=name_or_path,
+            do="Name the weights that `telltale train` wrote, or leave out --backend cuda.",
+        )
     from telltale.runtime import load
 
     return load(name_or_path, backend=backend, threads=threads)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from telltale.cli.detectors import BACKENDS
 from telltale.cli.progress import one_line, progress
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def evaluate(
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap, and of the choice with --max-images.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the scores in --out, or add to them.")] = False,
     workers: Annotated[int, typer.Option(min=0, help="Images at a time; 0 = one for each core.")] = 0,
-    backend: Annotated[str, typer.Option(help="onnxruntime or openvino, for ONNX files.")] = "onnxruntime",
+    backend: Annotated[str, typer.Option(help=BACKENDS)] = "onnxruntime",
     as_json: Annotated[bool, typer.Option("--json", help="Print summary.json instead of the table.")] = False,
 ) -> None:
     """Score data by every detector: AP, AUC, accuracies, false alarms by source, with intervals, and what differs.
@@ -117,7 +118,7 @@ def _load(word: str, backend: str) -> "tuple[Detector, str]":
         if str(Path.cwd()) not in sys.path:
             sys.path.append(str(Path.cwd()))
         return from_function(word), "python"
-    engine = "torch" if Path(word).suffix == ".safetensors" else backend
+    engine = ("torch cuda" if backend == "cuda" else "torch") if Path(word).suffix == ".safetensors" else backend
     return load_detector(word, backend=backend, threads=1), engine
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from telltale.cli.detectors import BACKENDS, DETECTOR, load_detector
 from telltale.cli.progress import one_line, progress
 from telltale.errors import InvalidConfig
 
@@ -29,13 +30,13 @@ def predict(
             "'path'), or - for standard input: one picture's bytes, or one path a line."
         ),
     ],
-    detector: Annotated[str, typer.Option(help="A shipped detector's name, or an ONNX file.")] = "telltale-faces",
+    detector: Annotated[str, typer.Option(help=DETECTOR)] = "telltale-faces",
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines on standard output.")] = False,
     out: Annotated[Path | None, typer.Option(help="Also write results here: .parquet, .csv or .jsonl.")] = None,
     heatmaps: Annotated[Path | None, typer.Option(help="Write an overlay for each picture into this folder.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Skip what --out holds already.")] = False,
     threads: Annotated[int, typer.Option(min=0, help="0 = one for each core.")] = 0,
-    backend: Annotated[str, typer.Option(help="onnxruntime or openvino.")] = "onnxruntime",
+    backend: Annotated[str, typer.Option(help=BACKENDS)] = "onnxruntime",
     max_pixels: Annotated[int, typer.Option(min=1, help="Refuse larger pictures before decoding.")] = 100_000_000,
 ) -> None:
     """Score pictures: probability that each is generated, a verdict, and where the strongest patch lies.
@@ -44,20 +45,19 @@ def predict(
     """
     from telltale.cli.sources import find
     from telltale.evaluate.results import ResultFile, utf8
-    from telltale.runtime import load
 
     if resume and out is None:
         raise InvalidConfig(
             expected="--out FILE with --resume", found="--resume alone", do="Name the file to go on with."
         )
     sink = None if out is None else ResultFile(out, resume=resume)
-    loaded = load(detector, backend=backend, threads=threads)
+    loaded = load_detector(detector, backend=backend, threads=threads)
     visit = None if heatmaps is None else _drawing(loaded, heatmaps)
     done = set() if sink is None else {utf8(row["path"]) for row in _same_weights(sink.kept(), loaded)}
     # What came through standard input has no path to be known by.
     samples = (sample for sample in find(paths) if sample.data is not None or utf8(str(sample.path)) not in done)
     scored, failed = _run(loaded, samples, sink, visit, as_json=as_json, max_pixels=max_pixels)
-    _summary(scored, failed, len(done))
+    summary(scored, failed, len(done))
     if failed:
         raise typer.Exit(SOME_FAILED if scored or done else NOTHING_DONE)
     if not scored and not done:
@@ -111,12 +111,8 @@ def _same_weights(rows: "Iterable[dict[str, Any]]", loaded: "Detector") -> "Iter
 
 def _drawing(loaded: "Detector", folder: Path) -> "Visit":
     """Writes one overlay a picture; the name keeps enough of the path to tell two `1.jpg` apart."""
-    from threading import get_ident
-
-    from PIL import Image
-
     from telltale.detector import Prediction
-    from telltale.explain.heatmaps import overlay
+    from telltale.explain.heatmap_files import write_heatmap
     from telltale.image import Pixels
 
     if loaded.spec.grid is None:
@@ -128,24 +124,21 @@ def _drawing(loaded: "Detector", folder: Path) -> "Visit":
     folder.mkdir(parents=True, exist_ok=True)
 
     def draw(sample: "Sample", pixels: Pixels, prediction: Prediction) -> None:
-        target = folder / heatmap_name(sample.path)
-        # A list may name one picture twice, and two threads may then draw it at the same time.
-        temporary = target.with_suffix(f".{get_ident()}")
-        Image.fromarray(overlay(pixels, prediction, loaded)).save(temporary, format="PNG")
-        temporary.replace(target)
+        write_heatmap(folder / heatmap_name(sample.path), "overlay", pixels, prediction, loaded)
 
     return draw
 
 
-def heatmap_name(path: Path) -> str:
-    """The overlay's file name: the picture's name, cut where file systems would refuse it, and a hash of its path."""
+def heatmap_name(path: Path, ending: str = ".png") -> str:
+    """A heatmap's file name: the picture's name, cut where file systems would refuse it, and a hash of its path."""
     from hashlib import sha256
 
     name = os.fsdecode(os.fsencode(path.name)[:200])
-    return f"{name}.{sha256(os.fsencode(path)).hexdigest()[:8]}.png"
+    return f"{name}.{sha256(os.fsencode(path)).hexdigest()[:8]}{ending}"
 
 
-def _summary(scored: int, failed: int, kept: int) -> None:
+def summary(done: int, failed: int, kept: int = 0, *, what: str = "scored") -> None:
+    """The last line on standard error: to a person always, to a script where something failed or was kept."""
     if failed or kept or sys.stderr.isatty():
         earlier = f", {kept} kept from before" if kept else ""
-        print(f"{scored} scored, {failed} failed{earlier}", file=sys.stderr)
+        print(f"{done} {what}, {failed} failed{earlier}", file=sys.stderr)

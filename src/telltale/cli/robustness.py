@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from telltale.cli.detectors import BACKENDS
 from telltale.cli.progress import one_line, progress
 from telltale.errors import InvalidConfig
 
@@ -34,7 +35,7 @@ def robustness(
     rounds: Annotated[int, typer.Option(min=10, help="Of the bootstrap behind the intervals.")] = 1000,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the sweep in --out, or add to it.")] = False,
     workers: Annotated[int, typer.Option(min=0, help="Images at a time; 0 = one for each core.")] = 0,
-    backend: Annotated[str, typer.Option(help="onnxruntime or openvino, for ONNX files.")] = "onnxruntime",
+    backend: Annotated[str, typer.Option(help=BACKENDS)] = "onnxruntime",
     as_json: Annotated[bool, typer.Option("--json", help="Every row of robustness.csv as JSON lines.")] = False,
 ) -> None:
     """Score a data set under corruptions of many strengths: AUC, verdicts that change, false alarms, per source.
