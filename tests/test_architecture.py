@@ -89,7 +89,17 @@ def test_the_public_names() -> None:
 
 def test_the_console_names_every_command_and_the_version() -> None:
     done = subprocess.run([sys.executable, "-m", "telltale", "--help"], capture_output=True, text=True, check=True)
-    for command in ("predict", "build", "audit", "train", "export", "import-original", "calibrate", "robustness"):
+    for command in (
+        "predict",
+        "build",
+        "audit",
+        "train",
+        "export",
+        "import-original",
+        "calibrate",
+        "robustness",
+        "explain",
+    ):
         assert f" {command} " in done.stdout
     done = subprocess.run([sys.executable, "-m", "telltale", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout == f"telltale {telltale.__version__}\n"

@@ -15,6 +15,7 @@ from telltale.cli.audit import audit
 from telltale.cli.build import build
 from telltale.cli.calibrate import calibrate
 from telltale.cli.evaluate import evaluate
+from telltale.cli.explain import explain
 from telltale.cli.export import export
 from telltale.cli.import_original import import_original
 from telltale.cli.predict import predict
@@ -42,6 +43,7 @@ app.command("import-original")(import_original)
 app.command("evaluate")(evaluate)
 app.command("calibrate")(calibrate)
 app.command("robustness")(robustness)
+app.add_typer(explain, name="explain")
 
 
 def _version(wanted: bool) -> bool:

@@ -2,6 +2,8 @@
 
 import typer
 
+from telltale.cli.explain_heatmap import explain_heatmap
+
 explain = typer.Typer(
     help="Show where the evidence of a detector lies.",
     no_args_is_help=True,
@@ -9,3 +11,4 @@ explain = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 # Each sub-command is registered here, in the order of `telltale explain --help`.
+explain.command("heatmap")(explain_heatmap)
