@@ -8,7 +8,7 @@ from jaxtyping import Float32, UInt8
 from numpy.typing import NDArray
 
 from telltale.detector import Detector
-from telltale.errors import InvalidConfig, InvalidDataset
+from telltale.errors import InvalidConfig, InvalidDataset, UnsuitableImage
 from telltale.explain import localisation as localisation_module
 from telltale.explain.heatmaps import heatmap
 from telltale.explain.localisation import (
@@ -154,7 +154,7 @@ def test_what_cannot_be_compared_is_refused() -> None:
             locate(heat, mask, threshold=threshold)
     with pytest.raises(InvalidDataset, match="a heatmap with values"):
         locate(np.full_like(heat, np.nan), mask)
-    with pytest.raises(InvalidConfig, match="whole-image baseline noise"):
+    with pytest.raises(UnsuitableImage, match="whole-image baseline noise"):
         heat_on_picture(detector()(np.zeros((40, 40, 3), np.uint8)), detector(grid=None), (40, 40))
 
 

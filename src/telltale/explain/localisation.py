@@ -15,8 +15,7 @@ from telltale.detector import Detector, Prediction
 from telltale.errors import InvalidConfig, InvalidDataset
 from telltale.evaluate.metrics import Estimate, auc
 from telltale.evaluate.resampling import Counts, Resampling, Rounds, interval, resampling
-from telltale.explain.heatmaps import Heatmap, heatmap
-from telltale.explain.patches import patches_of
+from telltale.explain.heatmaps import Heatmap, grid_of, heatmap
 
 Mask: TypeAlias = Bool[np.ndarray, "height width"]
 # Of another size than what else a function takes.
@@ -81,9 +80,9 @@ def heat_on_picture(
         float32 in [0, 1], (pixels along height, along width); NaN where the preparation or no patch looks.
 
     Raises:
-        InvalidConfig: a whole-image baseline, which has no patches to place.
+        UnsuitableImage: a whole-image baseline, which has no patches to place.
     """
-    grid = patches_of(detector)
+    grid = grid_of(detector)
     step = step or pixel_step(shape)
     coarse = pixel_step(prediction.shape)
     heat = heatmap(prediction.patch_logits, grid, prediction.shape, step=coarse)

@@ -12,7 +12,7 @@ from telltale.data.sample import Sample
 from telltale.detector import Detector, Prediction
 from telltale.errors import InvalidConfig
 from telltale.evaluate.scoring import patch_window
-from telltale.geometry import PatchGrid
+from telltale.explain.heatmaps import grid_of
 
 # (x, y, width, height) in pixels of the decoded picture.
 Window: TypeAlias = tuple[int, int, int, int]
@@ -37,21 +37,6 @@ class TopPatch:
     log_odds: float
 
 
-def patches_of(detector: Detector) -> PatchGrid:
-    """Where a detector's patches lie.
-
-    Raises:
-        InvalidConfig: a whole-image baseline, which has none.
-    """
-    if detector.spec.grid is None:
-        raise InvalidConfig(
-            expected="a detector with patches",
-            found=f"the whole-image baseline {detector.spec.name}",
-            do="Choose a truncated detector, such as one of architecture xception_block2.",
-        )
-    return detector.spec.grid
-
-
 def top_patches(
     prediction: Prediction,
     detector: Detector,
@@ -74,9 +59,10 @@ def top_patches(
         real: the most real-looking instead, which have the lowest log-odds.
 
     Raises:
-        InvalidConfig: a whole-image baseline, or a count below 1.
+        UnsuitableImage: a whole-image baseline, which has no patches.
+        InvalidConfig: a count below 1.
     """
-    patches_of(detector)
+    grid_of(detector)
     _check_count(count)
     columns = prediction.patch_logits.shape[1]
     logits = prediction.patch_logits.ravel()
