@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Literal, TypeAlias, get_args
@@ -60,13 +61,7 @@ def from_bytes(data: bytes, name: str, *, backend: str = "onnxruntime", threads:
         )
     if threads < 0:
         raise InvalidConfig(expected="0 threads (every core) or more", found=str(threads), do="Give a number.")
-    if _EXTERNAL_DATA in data:
-        # Engines would look for such a file in the working directory.
-        raise InvalidDetector(
-            expected="an ONNX file that holds its own weights",
-            found=f"{name}, which names other files for them",
-            do="Export it with `telltale export`, which writes one file.",
-        )
+    _check_whole(data, name)
     threads = threads or _cores()
     run, metadata = _onnxruntime(data, name) if backend == "onnxruntime" else _openvino(data, name, threads)
     detector = Detector(
@@ -77,6 +72,16 @@ def from_bytes(data: bytes, name: str, *, backend: str = "onnxruntime", threads:
     )
     _try(detector)
     return detector
+
+
+def _check_whole(data: bytes, name: str) -> None:
+    if _EXTERNAL_DATA in data:
+        # Engines would look for such a file in the working directory.
+        raise InvalidDetector(
+            expected="an ONNX file that holds its own weights",
+            found=f"{name}, which names other files for them",
+            do="Export it with `telltale export`, which writes one file.",
+        )
 
 
 def stored_spec(metadata: Mapping[str, str], name: str) -> DetectorSpec:
@@ -95,6 +100,49 @@ def stored_spec(metadata: Mapping[str, str], name: str) -> DetectorSpec:
         return DetectorSpec.from_json(metadata[METADATA_KEY])
     except InvalidDetector as error:
         raise InvalidDetector(expected=error.expected, found=f"{error.found} in {name}", do=error.do) from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Graph:
+    """An ONNX graph that is no detector, such as a face parser: one array in, its first output out.
+
+    Attributes:
+        run: the graph.
+        dtype: numpy's name of what it takes, such as "uint8" or "float32".
+        metadata: what the file says of itself.
+    """
+
+    run: Callable[[Shaped[np.ndarray, "..."]], Shaped[np.ndarray, "..."]]
+    dtype: str
+    metadata: Mapping[str, str]
+
+
+def open_graph(path: Path) -> Graph:
+    """Any ONNX graph of one input, on ONNX Runtime with one thread; may be run from several threads.
+
+    Raises:
+        InvalidDetector: no such file, not an ONNX file, weights in other files, or more than one input.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InvalidDetector(
+            expected="an ONNX file", found=f"{path}: {error.strerror}", do="Check name and permissions."
+        ) from error
+    _check_whole(data, str(path))
+    session = _session(data, str(path))
+    taken = session.get_inputs()
+    if len(taken) != 1:
+        raise _no_graph(path, f"{len(taken)} inputs")
+
+    def run(values: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:
+        try:
+            return np.asarray(session.run(None, {taken[0].name: values})[0])
+        except Exception as error:
+            raise _no_graph(path, f"an error for input of shape {values.shape} ({_brief(error)})") from error
+
+    dtype = {"tensor(uint8)": "uint8", "tensor(float)": "float32"}.get(taken[0].type, taken[0].type)
+    return Graph(run=run, dtype=dtype, metadata=session.get_modelmeta().custom_metadata_map)
 
 
 def find(name_or_path: str | Path) -> Path:
@@ -146,8 +194,7 @@ def _try(detector: Detector) -> None:
     detector.patch_logits(np.zeros((smallest, smallest, 3), np.uint8))
 
 
-def _onnxruntime(data: bytes, name: str) -> tuple[Run, Mapping[str, str]]:
-    """One session of one thread, called from several: tiles in parallel scale better than operators in parallel."""
+def _session(data: bytes, name: str) -> Any:
     # Here and not above: `import telltale` and `telltale --help` answer without it.
     import onnxruntime
 
@@ -159,9 +206,17 @@ def _onnxruntime(data: bytes, name: str) -> tuple[Run, Mapping[str, str]]:
     options.log_severity_level = 4
     options.add_session_config_entry("session.load_model_format", "ONNX")
     try:
-        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-        (images,) = (found.name for found in session.get_inputs())
+        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:
+        raise _not_onnx(name, error) from error
+
+
+def _onnxruntime(data: bytes, name: str) -> tuple[Run, Mapping[str, str]]:
+    """One session of one thread, called from several: tiles in parallel scale better than operators in parallel."""
+    session = _session(data, name)
+    try:
+        (images,) = (found.name for found in session.get_inputs())
+    except ValueError as error:
         raise _not_onnx(name, error) from error
 
     def run(pixels: UInt8[np.ndarray, "n height width 3"]) -> Shaped[np.ndarray, "..."]:
@@ -218,6 +273,12 @@ def _unfit(name: str, found: str) -> InvalidDetector:
         expected="float32 log-odds (n, rows, columns) for uint8 images (n, height, width, 3)",
         found=f"{found} from {name}",
         do="Export it with `telltale export`.",
+    )
+
+
+def _no_graph(path: Path, found: str) -> InvalidDetector:
+    return InvalidDetector(
+        expected=f"a graph that takes one picture: {path}", found=found, do="Check what the file is, and its class map."
     )
 
 

@@ -4,15 +4,16 @@ import io
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.export import Dim
 
 from telltale import __version__
@@ -74,14 +75,44 @@ def to_onnx(model: PatchClassifier, spec: DetectorSpec) -> bytes:
     side = model.input_side
     example = torch.zeros(2, *((side, side) if side else (131, 100)), 3, dtype=torch.uint8)
     sizes = {0: Dim("n")} if side else {0: Dim("n"), 1: Dim("height"), 2: Dim("width")}
+    # A whole-image baseline's rows and columns are a plain 1; others would be a formula of the exporter's.
+    return graph_bytes(
+        PixelInput(model).eval(),
+        example,
+        sizes,
+        names=(INPUT, OUTPUT),
+        axes=("rows", "columns"),
+        metadata={METADATA_KEY: spec.to_json()},
+    )
+
+
+def graph_bytes(
+    module: nn.Module,
+    example: Tensor,
+    sizes: Mapping[int, Any],
+    *,
+    names: tuple[str, str],
+    metadata: Mapping[str, str],
+    axes: tuple[str, ...] = (),
+) -> bytes:
+    """An ONNX file's bytes for a module of one input and one output.
+
+    Args:
+        module: in inference mode.
+        example: of the input.
+        sizes: which axes of the input are free, and what they are called.
+        names: of input and output.
+        metadata: written into the file.
+        axes: what the output's free axes after the first are called.
+    """
     with _quiet():
         program = torch.onnx.export(
-            PixelInput(model).eval(),
+            module,
             (example,),
             dynamo=True,
-            dynamic_shapes=(sizes,),
-            input_names=[INPUT],
-            output_names=[OUTPUT],
+            dynamic_shapes=(dict(sizes),),
+            input_names=[names[0]],
+            output_names=[names[1]],
             verbose=False,
         )
     assert program is not None
@@ -90,10 +121,10 @@ def to_onnx(model: PatchClassifier, spec: DetectorSpec) -> bytes:
     for node in proto.graph.node:
         node.ClearField("metadata_props")
         node.ClearField("doc_string")
-    for size, name in zip(proto.graph.output[0].type.tensor_type.shape.dim[1:], ("rows", "columns"), strict=True):
-        if size.dim_param:  # else a formula of the exporter's; a whole-image baseline has a plain 1
+    for size, name in zip(proto.graph.output[0].type.tensor_type.shape.dim[1:], axes, strict=False):
+        if size.dim_param:
             size.dim_param = name
-    onnx.helper.set_model_props(proto, {METADATA_KEY: spec.to_json()})
+    onnx.helper.set_model_props(proto, dict(metadata))
     return bytes(proto.SerializeToString())
 
 
