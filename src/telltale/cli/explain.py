@@ -2,6 +2,7 @@
 
 import typer
 
+from telltale.cli.explain_average import explain_average
 from telltale.cli.explain_heatmap import explain_heatmap
 
 explain = typer.Typer(
@@ -12,3 +13,4 @@ explain = typer.Typer(
 )
 # Each sub-command is registered here, in the order of `telltale explain --help`.
 explain.command("heatmap")(explain_heatmap)
+explain.command("average")(explain_average)

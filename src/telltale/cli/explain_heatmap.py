@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from telltale.cli.detectors import BACKENDS, DETECTOR
 from telltale.cli.predict import NOTHING_DONE, SOME_FAILED, heatmap_name, summary
 from telltale.cli.progress import one_line, progress
 from telltale.errors import InvalidConfig
@@ -36,13 +37,11 @@ def explain_heatmap(
     placement: Annotated[
         str, typer.Option(help="mean: of all patches that see a pixel; nearest: the patch whose centre is nearest.")
     ] = "mean",
-    detector: Annotated[
-        str, typer.Option(help="A shipped detector's name, an ONNX file, or a safetensors file (torch).")
-    ] = "telltale-faces",
+    detector: Annotated[str, typer.Option(help=DETECTOR)] = "telltale-faces",
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines on standard output.")] = False,
     longest: Annotated[int, typer.Option(min=16, help="Longer side of a drawing in pixels; raw is not scaled.")] = 1024,
     threads: Annotated[int, typer.Option(min=0, help="0 = one for each core.")] = 0,
-    backend: Annotated[str, typer.Option(help="onnxruntime or openvino, for ONNX files.")] = "onnxruntime",
+    backend: Annotated[str, typer.Option(help=BACKENDS)] = "onnxruntime",
     max_pixels: Annotated[int, typer.Option(min=1, help="Refuse larger pictures before decoding.")] = 100_000_000,
 ) -> None:
     """Write a heatmap of each picture: P(fake) on one fixed scale from 0 (real, blue) to 1 (fake, red).
