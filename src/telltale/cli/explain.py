@@ -4,6 +4,8 @@ import typer
 
 from telltale.cli.explain_average import explain_average
 from telltale.cli.explain_heatmap import explain_heatmap
+from telltale.cli.explain_patches import explain_patches
+from telltale.cli.explain_regions import explain_regions
 
 explain = typer.Typer(
     help="Show where the evidence of a detector lies.",
@@ -14,3 +16,5 @@ explain = typer.Typer(
 # Each sub-command is registered here, in the order of `telltale explain --help`.
 explain.command("heatmap")(explain_heatmap)
 explain.command("average")(explain_average)
+explain.command("regions")(explain_regions)
+explain.command("patches")(explain_patches)
