@@ -98,6 +98,7 @@ def test_the_console_names_every_command_and_the_version() -> None:
         "import-original",
         "calibrate",
         "robustness",
+        "report",
         "explain",
     ):
         assert f" {command} " in done.stdout

@@ -1,5 +1,6 @@
 """Pages that hold everything themselves, and any text as text."""
 
+import re
 from html.parser import HTMLParser
 
 from telltale.data.web_page import Cell, document, number, sortable, word
@@ -50,3 +51,14 @@ def test_a_page_needs_nothing_else() -> None:
     assert ".x { color: red; }" in text
     assert not {"link", "img", "iframe"} & set(read(text).tags)
     assert "http" not in text
+
+
+def test_a_sealed_page_names_its_style_and_script_by_hash() -> None:
+    assert "Content-Security-Policy" not in document("a", [])
+    one, other = (document("a", [], style=f".x {{ top: {n}px; }}", script="x();", sealed=True) for n in (1, 2))
+    policies = [re.search(r'http-equiv=Content-Security-Policy content="([^"]*)"', text) for text in (one, other)]
+    first, second = (found[1].split("; ") for found in policies if found)
+    assert first[0] == "default-src 'none'"
+    assert [part for part in first if part not in second] == [part for part in first if part.startswith("style-src")]
+    assert "unsafe" not in one
+    assert one.index("Content-Security-Policy") < one.index("<style>")

@@ -20,6 +20,7 @@ from telltale.cli.export import export
 from telltale.cli.import_original import import_original
 from telltale.cli.predict import predict
 from telltale.cli.progress import one_line
+from telltale.cli.report import report
 from telltale.cli.robustness import robustness
 from telltale.cli.train import train
 from telltale.errors import TelltaleError
@@ -43,6 +44,7 @@ app.command("import-original")(import_original)
 app.command("evaluate")(evaluate)
 app.command("calibrate")(calibrate)
 app.command("robustness")(robustness)
+app.command("report")(report)
 app.add_typer(explain, name="explain")
 
 

@@ -1,7 +1,9 @@
 """A page that needs no network and no other file: its look, and tables that sort themselves."""
 
+from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from html import escape
 
 _STYLE = """
@@ -106,16 +108,38 @@ def sortable(heads: Sequence[tuple[str, str]], rows: Iterable[tuple[bool, Sequen
     return f"<div class=scroll tabindex=0><table><thead><tr>{first}<tbody>{body}</table></div>"
 
 
-def document(title: str, body: Iterable[str], *, style: str = "") -> str:
+def document(title: str, body: Iterable[str], *, style: str = "", script: str = "", sealed: bool = False) -> str:
     """The whole page.
 
     Args:
         title: in the browser's tab.
         body: HTML.
         style: further CSS.
+        script: further JavaScript, run after the tables' own.
+        sealed: tell the browser to load nothing from anywhere, and to obey no style and no script but these two, so
+            that whatever slipped into the body would do nothing; pictures are data: addresses.
     """
+    look, deeds = _STYLE + style, _SORT + script
+    policy = f'<meta http-equiv=Content-Security-Policy content="{_policy(look, deeds)}">' if sealed else ""
     return (
-        f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(title)}</title>"
-        f"<meta name=viewport content='width=device-width, initial-scale=1'><style>{_STYLE}{style}</style>"
-        f"<body>{''.join(body)}<script>{_SORT}</script></body></html>\n"
+        f"<!doctype html><html lang=en><meta charset=utf-8>{policy}<title>{escape(title)}</title>"
+        f"<meta name=viewport content='width=device-width, initial-scale=1'><style>{look}</style>"
+        f"<body>{''.join(body)}<script>{deeds}</script></body></html>\n"
     )
+
+
+def _policy(style: str, script: str) -> str:
+    allowed = {
+        "default-src": "'none'",
+        "img-src": "data:",
+        "style-src": _fingerprint(style),
+        "script-src": _fingerprint(script),
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+    return "; ".join(f"{name} {value}" for name, value in allowed.items())
+
+
+def _fingerprint(text: str) -> str:
+    """How a policy names one inline style or script: by what it holds."""
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"

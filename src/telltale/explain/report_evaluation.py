@@ -1,0 +1,110 @@
+"""An evaluation inside a report: figures with intervals, the worst source always beside the mean."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from telltale.data.web_page import Cell, number, sortable, word
+from telltale.evaluate.evaluation_table import ALL, ERRORS, MEAN, WORST
+from telltale.evaluate.evaluation_words import TITLES, named
+from telltale.explain.report_files import Table
+from telltale.explain.report_words import finite, spelled
+
+Row = Mapping[str, Any]
+_OVER = (ALL, MEAN, WORST)
+# The headline's figures; every figure of every source is in the table below it.
+_HEADLINE = ("auc", "ap_fake", "balanced_accuracy", "tpr_at_5_fpr", "eer")
+_BY_SOURCE = ("auc", "ap_fake", "accuracy_real", "accuracy_fake", "tpr_at_5_fpr", "ece")
+
+
+def evaluation(table: Table, folder: Path, summaries: Mapping[Path, Row]) -> Iterator[str]:
+    """Each detector at a glance, then every source."""
+    yield f"<p class=faint>From <code>{escape(spelled(str(table.path.relative_to(folder))))}</code>.</p>"
+    yield "<h3 class=part>Mean and worst over sources</h3>"
+    yield sortable(_heads(_HEADLINE, first=("detector", ""), second=("over", "")), _headline(table.rows))
+    yield "<p class=faint>95 % intervals by bootstrap over images. A mean hides the source on which a detector "
+    yield "guesses: quote both. The worst of several sources is the worst by chance as well.</p>"
+    yield "<h3 class=part>By source</h3>"
+    heads = _heads(_BY_SOURCE, first=("source", ""), second=("detector", ""))
+    more = [("images", "of the source, with a score"), ("called fake", "share called “likely generated”: false alarms")]
+    yield sortable([*heads, *more], _sources(table.rows))
+    yield "<p class=faint>A source of fakes is measured against all reals, a source of reals against all fakes.</p>"
+    yield from _how(summaries.get(table.path.parent))
+
+
+def _heads(figures: Sequence[str], *, first: tuple[str, str], second: tuple[str, str]) -> list[tuple[str, str]]:
+    return [first, second, *(TITLES[name] for name in figures)]
+
+
+def _title(row: Row) -> str:
+    own = str(row.get("own_pooling", "True")) == "True"
+    return spelled(str(row["detector"]) + ("" if own else f", {row['pooling']}"))
+
+
+def _headline(rows: Sequence[Row]) -> Iterator[tuple[bool, list[Cell]]]:
+    for row in rows:
+        if row["source"] in _OVER:
+            values = [_figure(row, name, _worst_source(row, name, rows)) for name in _HEADLINE]
+            yield row["source"] == WORST, [word(_title(row)), word(named(row["source"], row["label"])), *values]
+
+
+def _worst_source(worst: Row, figure: str, rows: Sequence[Row]) -> str:
+    """The source that the row of the worst stands for."""
+    if worst["source"] != WORST:
+        return ""
+    same = ("detector", "weights_sha256", "pooling", "label")
+    mine = [
+        row
+        for row in rows
+        if row["source"] not in _OVER and all(row.get(name) == worst.get(name) for name in same) and row.get(figure)
+    ]
+    choose = max if figure in ERRORS else min
+    found = choose(mine, key=lambda row: finite(row[figure]) or 0.0, default=None)
+    return "" if found is None else spelled(str(found["source"]))
+
+
+def _sources(rows: Sequence[Row]) -> Iterator[tuple[bool, list[Cell]]]:
+    for row in rows:
+        if row["source"] in _OVER:
+            continue
+        images = finite(row["n"])
+        called = "false_alarm_rate" if row["label"] == "real" else "detected_rate"
+        yield (
+            False,
+            [
+                Cell(spelled(str(row["source"])), str(row["source"]), str(row["label"])),
+                word(_title(row)),
+                _figure(row, _BY_SOURCE[0], str(row.get("note") or "")),
+                *(_figure(row, name) for name in _BY_SOURCE[1:]),
+                number(images, f"{images or 0:.0f}"),
+                _percent(row, called),
+            ],
+        )
+
+
+def _figure(row: Row, name: str, more: str = "") -> Cell:
+    """A figure of a row with its interval; `more` is shown after it."""
+    value, low, high = (finite(row.get(key)) for key in (name, f"{name}_low", f"{name}_high"))
+    if value is None:
+        return Cell("", "", more, is_number=True)
+    interval = "" if low is None or high is None else f"{low:.2f} to {high:.2f}"
+    return number(value, f"{value:.3f}", ", ".join(part for part in (interval, more) if part))
+
+
+def _percent(row: Row, name: str) -> Cell:
+    value, low, high = (finite(row.get(key)) for key in (name, f"{name}_low", f"{name}_high"))
+    if value is None:
+        return number(None, "")
+    interval = "" if low is None or high is None else f"{100 * low:.0f} to {100 * high:.0f}"
+    return number(value, f"{100 * value:.1f} %", interval)
+
+
+def _how(summary: Row | None) -> Iterator[str]:
+    if summary is None:
+        return
+    facts = (f"telltale {summary.get('telltale_version')}", f"commit {summary.get('commit')}")
+    data = summary["data"]
+    size = f"{data.get('real')} real and {data.get('fake')} fake images" if isinstance(data, dict) else ""
+    yield f"<pre>{escape(spelled(str(summary['command'])))}</pre>"
+    yield f"<p class=faint>{escape(spelled(', '.join((*facts, size))))}.</p>"

@@ -1,0 +1,197 @@
+"""The parts of a report's page that show pictures, charts and tables as they are."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from telltale.data.web_page import Cell, number, sortable, word
+from telltale.errors import UndecodableImage
+from telltale.evaluate.robustness_table import ALL
+from telltale.explain.report_curves import parts, sweep
+from telltale.explain.report_files import RunFolder, Table
+from telltale.explain.report_pictures import LONGEST, Gallery, inline_file
+from telltale.explain.report_rows import VerdictRow, shared_folder, shown
+from telltale.explain.report_table import said
+from telltale.explain.report_words import finite, spelled
+
+# Rows of a table that is shown as it is.
+_MOST_LINES = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """How a report came about: only the caller knows.
+
+    Attributes:
+        command: as typed.
+        version, commit: of telltale.
+        time: in words, with the zone.
+    """
+
+    command: str
+    version: str
+    commit: str | None
+    time: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Content:
+    """What goes into a page.
+
+    Attributes:
+        run: the folder.
+        rows: its verdicts, joined.
+        joined: how many rows of files were joined to others.
+        gallery: pictures, chosen and drawn.
+        pictures: how many were asked for; 0 for none.
+        cards: (heading, HTML) of each model card.
+        made: how.
+    """
+
+    run: RunFolder
+    rows: Sequence[VerdictRow]
+    joined: int = 0
+    gallery: Gallery = field(default_factory=Gallery)
+    pictures: int
+    cards: Sequence[tuple[str, str]] = ()
+    made: Made
+
+
+def heatmaps(content: Content) -> Iterator[str]:
+    """The chosen pictures with their heatmaps, and why others are not there."""
+    shown_ones, found = content.gallery.shown, content.gallery
+    if not content.rows:
+        return
+    if not shown_ones:
+        reason = "" if content.pictures else " (--no-pictures, or --pictures 0)"
+        yield f"<p>No pictures{reason}.</p>"
+    else:
+        yield (
+            f"<p>{len(shown_ones):,} of {found.candidates:,} scored pictures: of each detector, source and label in "
+            "turn the highest, the lowest, and the nearest to 0.5. Blue = real, red = fake, on one fixed scale from 0 "
+            f"to 1; each at most {LONGEST} px. Click, or press Enter, to open one large; arrow keys go on.</p>"
+        )
+    for count, reason in (*_reasons(found.left_out, "not shown"), *_reasons(found.without_heatmap, "without heatmap")):
+        yield f"<p class=faint>{count:,} {escape(spelled(reason))}.</p>"
+    folder = shared_folder([row.path for row in content.rows])
+    if shown_ones:
+        figures = (_pair(number, one.place, content, folder) for number, one in enumerate(shown_ones))
+        yield f"<div class=pairs data-group>{''.join(figures)}</div>"
+
+
+def _reasons(found: Counter[str], what: str) -> list[tuple[int, str]]:
+    return [(count, f"{what}: {reason}") for reason, count in found.most_common()]
+
+
+def _pair(number: int, place: int, content: Content, folder: str) -> str:
+    """A picture and its heatmap, and what was said of it."""
+    row, one = content.rows[place], content.gallery.shown[number]
+    name = shown(row, folder)
+    value = "" if row.value is None else f"{'score' if row.probability is None else 'P(fake)'} {row.value:.3f}"
+    truth = ", ".join(part for part in (row.label, row.source) if part)
+    verdict = said(row)
+    kind = {"likely generated": " class=fake", "likely real": " class=real"}.get(verdict, "")
+    about = f"{name}: {verdict}, {value}{f' (truth: {truth})' if truth else ''}"
+    drawn = "".join(
+        f"<button type=button class=open data-about='{escape(spelled(about))}; {what}'><img src='{address}' "
+        f"loading=lazy alt='{escape(what)} of {escape(name)}'></button>"
+        for address, what in ((one.picture, "picture"), (one.heatmap, "heatmap"))
+        if address
+    )
+    return (
+        f"<figure id=picture-{number}><div class=both>{drawn}</div><figcaption><strong{kind}>{escape(spelled(verdict))}"
+        f"</strong>, {escape(value)}{'<br>truth: ' + escape(spelled(truth)) if truth else ''}<br>"
+        f"{escape(name)}<br><span class=faint>{escape(one.why)}</span></figcaption></figure>"
+    )
+
+
+def beside(tables: Iterable[Table], content: Content, used: set[Path]) -> Iterator[str]:
+    """A table as it is, and the pictures in its folder."""
+    for one in tables:
+        yield _as_it_is(one, content.run.folder)
+        yield _pictures(_same_folder(one, content, used), content)
+
+
+def _same_folder(one: Table, content: Content, used: set[Path]) -> list[Path]:
+    found = [path for path in content.run.pictures if path.parent == one.path.parent and path not in used]
+    used.update(found)
+    return found
+
+
+def patches(tables: Iterable[Table], content: Content, used: set[Path]) -> Iterator[str]:
+    """The grid of patches; their list is too long to be read."""
+    for one in tables:
+        paths = {str(row["path"]) for row in one.rows}
+        name = escape(spelled(str(one.path.relative_to(content.run.folder))))
+        yield f"<p class=faint>{len(one.rows):,} patches of {len(paths):,} pictures, from <code>{name}</code>.</p>"
+        yield _pictures(_same_folder(one, content, used), content, wide=True)
+
+
+def regions(tables: Iterable[Table], content: Content, used: set[Path]) -> Iterator[str]:
+    """Bars, the numbers behind them, and the pictures beside the table."""
+    for one in tables:
+        yield from parts(one.rows)
+        yield _as_it_is(one, content.run.folder)
+        yield _pictures(_same_folder(one, content, used), content)
+
+
+def plain_tables(tables: Iterable[Table], run: RunFolder) -> Iterator[str]:
+    """Tables as they are."""
+    for one in tables:
+        yield _as_it_is(one, run.folder)
+
+
+def robustness(tables: Iterable[Table], content: Content, used: set[Path]) -> Iterator[str]:
+    """Curves, and the numbers behind them for all sources together; the PNG says the same."""
+    for one in tables:
+        used.add(one.path.with_suffix(".png"))
+        yield from sweep(one.rows)
+        whole = tuple(row for row in one.rows if row["source"] == ALL)
+        yield _as_it_is(Table(path=one.path, rows=whole), content.run.folder, leave=("weights_sha256", "source"))
+
+
+def _as_it_is(one: Table, folder: Path, *, leave: Sequence[str] = ()) -> str:
+    """Every column of a table; numbers to the right."""
+    names = [name for name in one.rows[0] if name not in leave]
+    body = [(False, [_cell(row.get(name)) for name in names]) for row in one.rows[:_MOST_LINES]]
+    left = f"; the first {_MOST_LINES} of {len(one.rows):,} rows" if len(one.rows) > _MOST_LINES else ""
+    where = escape(spelled(str(one.path.relative_to(folder))))
+    heads = [(spelled(name).replace("_", " "), "") for name in names]
+    return f"<p class=faint>From <code>{where}</code>{left}.</p>{sortable(heads, body)}"
+
+
+def _cell(value: Any) -> Cell:
+    try:
+        found = finite(value)
+    except ValueError:
+        return word(spelled(str(value)))
+    if found is None:
+        return Cell("" if value is None else spelled(str(value)), "")
+    return number(found, f"{found:.4g}" if found % 1 else f"{found:.0f}")
+
+
+def _pictures(paths: Sequence[Path], content: Content, *, wide: bool = False) -> str:
+    """PNG files of the run folder; as many as the page was asked to hold."""
+    figures = []
+    for path in paths[: content.pictures]:
+        name = escape(spelled(str(path.relative_to(content.run.folder))))
+        try:
+            address = inline_file(path)
+        except UndecodableImage as error:
+            content.run.unread.append((path, str(error)))
+            continue
+        figures.append(
+            f"<figure><button type=button class=open><img src='{address}' loading=lazy alt='{name}'></button>"
+            f"<figcaption>{name}</figcaption></figure>"
+        )
+    left = len(paths) - min(len(paths), content.pictures)
+    more = f"<p class=faint>{left:,} more pictures in the folder; --pictures takes more.</p>" if left else ""
+    return f"<div class='maps{' wide' * wide}' data-group>{''.join(figures)}</div>{more}" if paths else ""
+
+
+def others(content: Content, used: set[Path]) -> str:
+    """PNG files that belong to no part, such as overlays that were written one by one."""
+    return _pictures([path for path in content.run.pictures if path not in used], content)
