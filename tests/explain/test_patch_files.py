@@ -90,7 +90,7 @@ def test_each_source_and_label_has_its_surest_patches(
     # Equal log-odds: the earlier picture first.
     assert [Path(row["path"]).stem for row in made] == ["e", "b", "c", "d", "f"]
     assert found.scored == {("camera", False): 2, ("network", True): 2, ("", None): 1}
-    (failure,) = failure_rows(found)
+    (failure,) = failure_rows(found.failures)
     assert Path(failure["path"]).name == "broken.png"
     assert failure["source"] == "camera"
     assert "broken.png" in failure["error"]

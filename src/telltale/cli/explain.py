@@ -4,6 +4,7 @@ import typer
 
 from telltale.cli.explain_average import explain_average
 from telltale.cli.explain_heatmap import explain_heatmap
+from telltale.cli.explain_localise import explain_localise
 from telltale.cli.explain_patches import explain_patches
 from telltale.cli.explain_regions import explain_regions
 
@@ -18,3 +19,4 @@ explain.command("heatmap")(explain_heatmap)
 explain.command("average")(explain_average)
 explain.command("regions")(explain_regions)
 explain.command("patches")(explain_patches)
+explain.command("localise")(explain_localise)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from telltale.cli.detectors import BACKENDS, DETECTOR
-from telltale.cli.explain_sources import DATA
+from telltale.cli.explain_sources import DATA, new_folder
 from telltale.cli.progress import one_line, progress
 from telltale.errors import InvalidConfig
 
@@ -65,7 +65,7 @@ def explain_patches(
     samples = explained(data, split=split, include=include or [], exclude=exclude or [], label=label)
     loaded = load_detector(detector, backend=backend, threads=1)
     grid_of(loaded)
-    _open(out)
+    new_folder(out)
     cores = workers or os.cpu_count() or 1
     with progress("patches", total=len(samples)) as advance:
         records = score_files(loaded, samples, workers=cores, max_pixels=max_pixels)
@@ -93,16 +93,6 @@ def _towards(word: str) -> "Towards":
     raise InvalidConfig(expected=", ".join(TOWARDS), found=repr(word), do="Correct --towards.")
 
 
-def _open(out: Path) -> None:
-    """An earlier result is never overwritten, nor mixed with another."""
-    there = sorted(path.name for path in out.iterdir()) if out.is_dir() else []
-    if there:
-        raise InvalidConfig(
-            expected=f"a new or empty folder: {out}", found=", ".join(there[:5]), do="Choose another --out."
-        )
-    out.mkdir(parents=True, exist_ok=True)
-
-
 def _write(
     out: Path, found: "Collected", *, shown: int, columns: int, cell: int, max_pixels: int
 ) -> dict[tuple[str, bool | None], str]:
@@ -121,7 +111,7 @@ def _write(
         title,
     )
 
-    write_rows(out / "failures.csv", failure_rows(found), columns=FAILURE_COLUMNS)
+    write_rows(out / "failures.csv", failure_rows(found.failures), columns=FAILURE_COLUMNS)
     write_rows(out / "patches.parquet", rows(found), columns=COLUMNS)
     names: dict[tuple[str, bool | None], str] = {}
     for kind, kept in in_order(found) if shown else ():

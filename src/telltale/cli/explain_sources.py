@@ -1,8 +1,10 @@
-"""Which pictures `telltale explain patches` and `localise` look at."""
+"""Which pictures `telltale explain patches` and `localise` look at, and where their results go."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from telltale.errors import InvalidConfig
 
 if TYPE_CHECKING:
     from telltale.data.sample import Sample
@@ -36,8 +38,6 @@ def explained(
 
 
 def _labelled(samples: "list[Sample]", label: str | None) -> "list[Sample]":
-    from telltale.errors import InvalidConfig
-
     if label is None:
         return samples
     kept = [one for one in samples if label in ("real", "fake") and one.is_fake is (label == "fake")]
@@ -48,3 +48,17 @@ def _labelled(samples: "list[Sample]", label: str | None) -> "list[Sample]":
             do="Correct --label.",
         )
     return kept
+
+
+def new_folder(out: Path) -> None:
+    """Make the folder of a result: an earlier one is never overwritten, nor mixed with another.
+
+    Raises:
+        InvalidConfig: something lies there.
+    """
+    there = sorted(path.name for path in out.iterdir()) if out.is_dir() else []
+    if there:
+        raise InvalidConfig(
+            expected=f"a new or empty folder: {out}", found=", ".join(there[:5]), do="Choose another --out."
+        )
+    out.mkdir(parents=True, exist_ok=True)

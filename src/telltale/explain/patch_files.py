@@ -113,9 +113,9 @@ def rows(found: Collected) -> Iterator[dict[str, Any]]:
             yield dict(zip(COLUMNS, (str(patch.sample.path), *values), strict=True))
 
 
-def failure_rows(found: Collected) -> Iterator[dict[str, Any]]:
+def failure_rows(failures: Iterable[Failure]) -> Iterator[dict[str, Any]]:
     """A row for each picture that could not be scored, in order; columns as `FAILURE_COLUMNS`."""
-    for failure in found.failures:
+    for failure in failures:
         sample = failure.sample
         values = (str(sample.path), sample.source, sample.is_fake, failure.error)
         yield dict(zip(FAILURE_COLUMNS, values, strict=True))
