@@ -59,12 +59,12 @@ class ClassMap:
                 side=values["side"],
                 classes=tuple(values["classes"]),
                 layout=values.get("layout", "nchw"),
-                mean=tuple(values.get("mean", (0.0, 0.0, 0.0))),
-                std=tuple(values.get("std", (1.0, 1.0, 1.0))),
+                mean=_three(values.get("mean", (0, 0, 0))),
+                std=_three(values.get("std", (1, 1, 1))),
             )
             wrong = [repr(part) for part in found.classes if part not in PARTS]
             sound = not wrong and found.layout in ("nhwc", "nchw") and found.side in range(8, 4097)
-            sound = sound and len(found.mean) == len(found.std) == 3 and all(float(x) > 0 for x in found.std)
+            sound = sound and min(found.std) > 0
             if not sound or len(set(found.classes)) < 2 or unknown_keys(values):
                 raise ValueError(", ".join([*wrong, *unknown_keys(values)]) or text[:200])
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -81,6 +81,11 @@ class ClassMap:
         return json.dumps(
             {"side": self.side, "classes": self.classes, "layout": self.layout, "mean": self.mean, "std": self.std}
         )
+
+
+def _three(values: Any) -> tuple[float, float, float]:
+    red, green, blue = values
+    return float(red), float(green), float(blue)
 
 
 def unknown_keys(values: dict[str, Any]) -> list[str]:
