@@ -102,6 +102,10 @@ def test_a_mask_that_does_not_fit_is_a_row_in_failures(data: Path, tiny_detector
     assert failure["path"].endswith("part1.png")
     assert "32 x 24 px, or of its aspect; found 24 x 24 px" in failure["error"]
     assert [row["n"] for row in read(tmp_path / "out" / "localisation.csv")] == ["2"]
+    single = run(pictures[0], "--masks", masks, "--detector", tiny_detector, "--out", tmp_path / "single")
+    assert "1 picture  pixel AUC 0." in single.stdout
+    assert " to " not in single.stdout
+    assert [row["iou_low"] for row in read(tmp_path / "single" / "localisation.csv")] == [""]
     alone = run(pictures[1], "--masks", masks, "--detector", tiny_detector, "--out", tmp_path / "alone")
     assert isinstance(alone.exception, InvalidDataset)
 

@@ -124,10 +124,9 @@ def _line(row: dict[str, Any]) -> str:
     name, threshold = row["source"] or "unknown source", row["threshold"]
     if not row["n"]:
         return one_line(f"{name:<20} no picture with generated and untouched pixels")
-    values = {
-        figure: f"{row[figure]:.3f} ({row[f'{figure}_low']:.3f} to {row[f'{figure}_high']:.3f})"
-        for figure in ("pixel_auc", "iou", "pointing")
-    }
+    values = {figure: f"{row[figure]:.3f}" for figure in ("pixel_auc", "iou", "pointing")}
+    for figure in values if row["n"] > 1 else ():
+        values[figure] += f" ({row[f'{figure}_low']:.3f} to {row[f'{figure}_high']:.3f})"
     return one_line(
         f"{name:<20} {counted(row['n'], 'picture')}  pixel AUC {values['pixel_auc']}  "
         f"IoU at {threshold:g} {values['iou']}  pointing {values['pointing']}, by chance {row['chance']:.3f}"

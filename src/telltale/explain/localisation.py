@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-from jaxtyping import Bool, Float, Int32, Shaped
+from jaxtyping import Bool, Float, Float32, Int32, Shaped
 from numpy.typing import NDArray
 
 from telltale.detector import Detector, Prediction
 from telltale.errors import InvalidConfig, InvalidDataset
-from telltale.evaluate.metrics import Estimate, auc
+from telltale.evaluate.metrics import Estimate
 from telltale.evaluate.resampling import Counts, Resampling, Rounds, interval, resampling
 from telltale.explain.heatmaps import Heatmap, grid_of, heatmap
 
@@ -25,8 +25,9 @@ _Sampled: TypeAlias = Bool[np.ndarray, "rows columns"]
 THRESHOLD = 0.5
 # Pixels of a larger picture are sampled on a regular grid, so that memory stays bounded.
 MOST_PIXELS = 4_000_000
-# P(fake) is counted by its log-odds in bins of 0.023, so that maps that are sure everywhere keep their order.
-LEVELS, FARTHEST = 1024, 12.0
+# P(fake) is counted by its log-odds, so that maps that are sure everywhere keep their order: in bins of 0.023 for a
+# whole set, in 64 times finer ones within a picture. Sorting pixels instead would take longer than scoring them.
+LEVELS, FINER, FARTHEST = 1024, 64, 12.0
 # Pixels that differ by rounding only share the maximum.
 _SAME = 1e-6
 
@@ -38,6 +39,7 @@ class Location:
     Attributes:
         inside, outside: pixels that were generated, and pixels that were not, by level of P(fake), 0 to `LEVELS` - 1.
         auc: area under the ROC curve over the picture's pixels, generated is positive; None where only one kind is.
+            Pixels whose log-odds differ by less than 0.0004 count as equal.
         iou: of the mask with the pixels at or above the threshold; 0 where both are empty.
         pointing: 1 where the maximum of the heatmap lies inside the mask, 0 where outside; of several equal maxima,
             the share inside.
@@ -143,10 +145,12 @@ def locate(heat: Heatmap, mask: _Sampled, *, threshold: float = THRESHOLD) -> Lo
     values, truth = heat[seen], mask[seen]
     called = values >= threshold
     both, either = int((called & truth).sum()), int((called | truth).sum())
+    inside, outside = _by_level(values[truth]), _by_level(values[~truth])
+    partial = inside.any() and outside.any()
     return Location(
-        inside=_by_level(values[truth]),
-        outside=_by_level(values[~truth]),
-        auc=auc(truth, values) if truth.any() and not truth.all() else None,
+        inside=_coarse(inside),
+        outside=_coarse(outside),
+        auc=float(_auc_of_counts(inside[None], outside[None])[0]) if partial else None,
         iou=both / either if either else 0.0,
         pointing=float(truth[values >= values.max() - _SAME].mean()),
         called=float(called.mean()),
@@ -154,11 +158,17 @@ def locate(heat: Heatmap, mask: _Sampled, *, threshold: float = THRESHOLD) -> Lo
     )
 
 
-def _by_level(values: Float[np.ndarray, "n"]) -> Int32[np.ndarray, "levels"]:
-    inner = np.clip(values.astype(np.float64), 1e-9, 1 - 1e-9)
-    place = (np.log(inner / (1 - inner)) + FARTHEST) * (LEVELS / (2 * FARTHEST))
-    levels = np.clip(place.astype(np.int64), 0, LEVELS - 1)
-    return np.bincount(levels, minlength=LEVELS).astype(np.int32)
+def _by_level(values: Float32[np.ndarray, "n"]) -> Float[np.ndarray, "finer_levels"]:
+    """How many values lie at each fine level of their log-odds."""
+    finest = LEVELS * FINER
+    with np.errstate(divide="ignore"):
+        place = (np.log(values) - np.log1p(-values) + np.float32(FARTHEST)) * np.float32(finest / (2 * FARTHEST))
+    levels = np.clip(place, 0, finest - 1).astype(np.int32)
+    return np.bincount(levels, minlength=finest).astype(np.float64)
+
+
+def _coarse(fine: Float[np.ndarray, "finer_levels"]) -> Int32[np.ndarray, "levels"]:
+    return np.asarray(fine.reshape(LEVELS, FINER).sum(1), np.int32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -159,11 +159,14 @@ def _figures(mine: Sequence[Located], rounds: int, seed: int) -> dict[str, Any]:
     called = float(np.mean(untouched)) if untouched else None
     estimates: dict[str, Any] = {f"{name}{end}": None for name in FIGURES for end in ("", "_low", "_high")}
     counts = {"n": 0, "n_empty": len(untouched), "n_full": len(locations) - len(untouched)}
-    if any(one.partial for one in locations):
+    partial = [one for one in mine if one.location.partial]
+    if partial:
         groups = np.array([one.sample.group for one in mine])
         whole = localisation(locations, groups=groups, rounds=rounds, seed=seed)
         counts = {"n": whole.n, "n_empty": whole.n_empty, "n_full": whole.n_full}
         for name in FIGURES:
             estimate = getattr(whole, name)
-            estimates |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+            # One picture drawn again and again would give an interval of no width.
+            low, high = (estimate.low, estimate.high) if len(partial) > 1 else (None, None)
+            estimates |= {name: estimate.value, f"{name}_low": low, f"{name}_high": high}
     return {**counts, **estimates, "called_in_empty": called}
