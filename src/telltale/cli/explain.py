@@ -3,6 +3,7 @@
 import typer
 
 from telltale.cli.explain_average import explain_average
+from telltale.cli.explain_extremes import explain_extremes
 from telltale.cli.explain_heatmap import explain_heatmap
 from telltale.cli.explain_localise import explain_localise
 from telltale.cli.explain_patches import explain_patches
@@ -17,6 +18,7 @@ explain = typer.Typer(
 # Each sub-command is registered here, in the order of `telltale explain --help`.
 explain.command("heatmap")(explain_heatmap)
 explain.command("average")(explain_average)
+explain.command("extremes")(explain_extremes)
 explain.command("regions")(explain_regions)
 explain.command("patches")(explain_patches)
 explain.command("localise")(explain_localise)
