@@ -134,6 +134,8 @@ def everything(folder: Path) -> Path:
         run / "localisation" / "localisation.csv",
         [{"model": "made up", "source": "gan", "pixel_auc": 0.8, "iou": 0.3, "pointing": 0.7}],
     )
-    table(run / "averages" / "averages.csv", [{"source": "gan", "label": "fake", "images": 12}])
+    table(run / "averages" / "averages.csv", [{"source": "gan", "label": "fake", "n": 12, "file": "gan_fake"}])
+    table(run / "averages" / "failures.csv", [{"path": HARM, "source": "gan", "error": "expected a picture"}])
+    (run / "averages" / "summary.json").write_text(json.dumps({"command": f"telltale explain average {HARM}"}))
     picture(run / "averages" / "gan_fake.png", 9)
     return run

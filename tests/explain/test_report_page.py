@@ -12,8 +12,8 @@ import pytest
 from report_folders import HARM, SCRIPT, everything, prediction, predictions
 
 from telltale.explain import report_table
-from telltale.explain.report_files import find
-from telltale.explain.report_page import is_report, model_cards, page
+from telltale.explain.report_files import find, is_report
+from telltale.explain.report_page import model_cards, page
 from telltale.explain.report_parts import Content, Made
 from telltale.explain.report_pictures import gallery
 from telltale.explain.report_rows import joined

@@ -71,7 +71,7 @@ def report(
 
 def _check(target: Path) -> None:
     """Nothing but an earlier report is replaced."""
-    from telltale.explain.report_page import is_report
+    from telltale.explain.report_files import is_report
 
     if target.is_dir() or (target.exists() and not is_report(target)):
         raise InvalidConfig(

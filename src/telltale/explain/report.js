@@ -130,10 +130,10 @@
       if (row in rows.error) { small(cell, rows.error[row]); }
     }
   });
+  word('verdict');
+  number('probability', rows.probability);
   word('source');
   word('label');
-  number('probability', rows.probability);
-  word('verdict');
   number('score', rows.score);
   number('strongest patch', rows.strongest, where);
   if (rows.words.detector.names.length > 1) { word('detector'); }

@@ -165,7 +165,7 @@ def parts(rows: Sequence[Row]) -> Iterator[str]:
 
 def _bars(rows: Sequence[Row]) -> str:
     """Two bars a part, the most frequent part first."""
-    top, random = (_shares(rows, name) for name in ("top_count", "random_count"))
+    top, random = _shares(rows, "share", "top_count"), _shares(rows, "random_share", "random_count")
     longest = max(0.01, *top, *random, *(finite(row["high"]) or 0.0 for row in rows if _is_share(row["high"])))
     lines = []
     order = sorted(range(len(rows)), key=lambda place: -top[place])
@@ -189,8 +189,11 @@ def _bars(rows: Sequence[Row]) -> str:
     )
 
 
-def _shares(rows: Sequence[Row], name: str) -> list[float]:
-    found = [finite(row[name]) or 0.0 for row in rows]
+def _shares(rows: Sequence[Row], share: str, count: str) -> list[float]:
+    """As the file has them, or from its counts."""
+    if share in rows[0]:
+        return [finite(row[share]) or 0.0 for row in rows]
+    found = [finite(row[count]) or 0.0 for row in rows]
     whole = sum(found)
     return [one / whole if whole else 0.0 for one in found]
 

@@ -13,6 +13,7 @@ from telltale.explain.report_words import finite, spelled
 
 Row = Mapping[str, Any]
 _OVER = (ALL, MEAN, WORST)
+_ALARMS = "false_alarm_rate"
 # The headline's figures; every figure of every source is in the table below it.
 _HEADLINE = ("auc", "ap_fake", "balanced_accuracy", "tpr_at_5_fpr", "eer")
 _BY_SOURCE = ("auc", "ap_fake", "accuracy_real", "accuracy_fake", "tpr_at_5_fpr", "ece")
@@ -30,7 +31,7 @@ def evaluation(table: Table, folder: Path, summaries: Mapping[Path, Row]) -> Ite
     more = [("images", "of the source, with a score"), ("called fake", "share called “likely generated”: false alarms")]
     yield sortable([*heads, *more], _sources(table.rows))
     yield "<p class=faint>A source of fakes is measured against all reals, a source of reals against all fakes.</p>"
-    yield from _how(summaries.get(table.path.parent))
+    yield from how(summaries.get(table.path.parent))
 
 
 def _heads(figures: Sequence[str], *, first: tuple[str, str], second: tuple[str, str]) -> list[tuple[str, str]]:
@@ -53,12 +54,7 @@ def _worst_source(worst: Row, figure: str, rows: Sequence[Row]) -> str:
     """The source that the row of the worst stands for."""
     if worst["source"] != WORST:
         return ""
-    same = ("detector", "weights_sha256", "pooling", "label")
-    mine = [
-        row
-        for row in rows
-        if row["source"] not in _OVER and all(row.get(name) == worst.get(name) for name in same) and row.get(figure)
-    ]
+    mine = [row for row in rows if row["source"] not in _OVER and _same(row, worst) and row.get(figure)]
     choose = max if figure in ERRORS else min
     found = choose(mine, key=lambda row: finite(row[figure]) or 0.0, default=None)
     return "" if found is None else spelled(str(found["source"]))
@@ -83,6 +79,22 @@ def _sources(rows: Sequence[Row]) -> Iterator[tuple[bool, list[Cell]]]:
         )
 
 
+def headlines(table: Table) -> Iterator[str]:
+    """One sentence for each detector: the mean over sources of fakes, never without the worst."""
+    for row in table.rows:
+        if (row["source"], row["label"]) == (MEAN, "fake") and (mean := finite(row["auc"])) is not None:
+            worst = next((one for one in table.rows if _same(one, row) and one["source"] == WORST), None)
+            lowest = None if worst is None else finite(worst["auc"])
+            if worst is not None and lowest is not None:
+                name = _worst_source(worst, "auc", table.rows)
+                yield f"{_title(row)}: mean AUC over sources of fakes {mean:.3f}, worst {lowest:.3f} ({name})."
+
+
+def _same(one: Row, other: Row) -> bool:
+    """Whether two rows are of one detector, pooling and label."""
+    return all(one.get(name) == other.get(name) for name in ("detector", "weights_sha256", "pooling", "label"))
+
+
 def _figure(row: Row, name: str, more: str = "") -> Cell:
     """A figure of a row with its interval; `more` is shown after it."""
     value, low, high = (finite(row.get(key)) for key in (name, f"{name}_low", f"{name}_high"))
@@ -92,19 +104,57 @@ def _figure(row: Row, name: str, more: str = "") -> Cell:
     return number(value, f"{value:.3f}", ", ".join(part for part in (interval, more) if part))
 
 
-def _percent(row: Row, name: str) -> Cell:
-    value, low, high = (finite(row.get(key)) for key in (name, f"{name}_low", f"{name}_high"))
+def _percent(row: Row, name: str, more: str = "") -> Cell:
+    stem = name if f"{name}_low" in row else name.removesuffix("_share").removesuffix("_rate")
+    value, low, high = (finite(row.get(key)) for key in (name, f"{stem}_low", f"{stem}_high"))
     if value is None:
         return number(None, "")
     interval = "" if low is None or high is None else f"{100 * low:.0f} to {100 * high:.0f}"
-    return number(value, f"{100 * value:.1f} %", interval)
+    return number(value, f"{100 * value:.1f} %", ", ".join(part for part in (interval, more) if part))
 
 
-def _how(summary: Row | None) -> Iterator[str]:
+def how(summary: Row | None) -> Iterator[str]:
+    """What `summary.json` says of how its table was made; nothing without one."""
     if summary is None:
         return
-    facts = (f"telltale {summary.get('telltale_version')}", f"commit {summary.get('commit')}")
-    data = summary["data"]
-    size = f"{data.get('real')} real and {data.get('fake')} fake images" if isinstance(data, dict) else ""
+    facts = [f"telltale {summary.get('telltale_version')}", f"commit {summary.get('commit')}"]
+    data = summary.get("data")
+    if isinstance(data, dict):
+        facts.append(f"{data.get('real')} real and {data.get('fake')} fake images")
     yield f"<pre>{escape(spelled(str(summary['command'])))}</pre>"
-    yield f"<p class=faint>{escape(spelled(', '.join((*facts, size))))}.</p>"
+    yield f"<p class=faint>{escape(spelled(', '.join(facts)))}.</p>"
+
+
+def sweep_table(rows: Sequence[Row]) -> str:
+    """A line for each detector, corruption and strength: all sources together, and the worst one beside them."""
+    heads = [
+        ("detector", ""),
+        ("corruption", ""),
+        ("strength", ""),
+        ("AUC", "all sources together"),
+        ("lowest AUC", "of a source of fakes"),
+        ("verdicts that change", "all sources together"),
+        ("most in a source", ""),
+        ("false alarms", "of all reals"),
+        ("most in a source", ""),
+    ]
+    cells: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        cells.setdefault(tuple(str(row[name]) for name in ("model", "corruption", "strength")), []).append(row)
+    return sortable(heads, [(cell[1] == "none", _sweep_line(cell, mine)) for cell, mine in cells.items()])
+
+
+def _sweep_line(cell: tuple[str, ...], rows: Sequence[Row]) -> list[Cell]:
+    model, corruption, strength = cell
+    value = finite(strength)
+    line = [word(spelled(model)), word(spelled(corruption))]
+    line.append(number(None, "") if value is None or corruption == "none" else number(value, f"{value:g}"))
+    whole = next((row for row in rows if row["source"] == ALL), {})
+    for name, shown, label in (("auc", _figure, "fake"), ("flip_share", _percent, ""), (_ALARMS, _percent, "real")):
+        own = [row for row in rows if row["source"] != ALL and label in ("", row["label"])]
+        known = [row for row in own if finite(row.get(name)) is not None]
+        choose = min if name == "auc" else max
+        worst = choose(known, key=lambda row: finite(row.get(name)) or 0.0, default=None)
+        line.append(shown(whole, name))
+        line.append(number(None, "") if worst is None else shown(worst, name, spelled(str(worst["source"]))))
+    return line

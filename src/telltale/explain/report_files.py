@@ -41,23 +41,23 @@ PARTS: Mapping[str, Part] = {
     ),
     "averages": Part(
         title="Average maps",
-        files="averages.csv (source, label) and the pictures beside it",
-        command="explain average DETECTOR --data DATA --out RUN/averages",
+        files="averages.csv (source, label, n, file) and the pictures beside it",
+        command="explain average DATA --out RUN/averages",
     ),
     "patches": Part(
         title="Top patches",
-        files="patches.parquet (path, row, column, log_odds) and patches.png",
-        command="explain patches DETECTOR --data DATA --out RUN/patches",
+        files="patches.parquet (path, row, column, log_odds) and the pictures beside it",
+        command="explain patches DATA --out RUN/patches",
     ),
     "regions": Part(
         title="Face parts",
         files="regions.csv (source, label, part, top_count, random_count, low, high)",
-        command="explain regions DETECTOR --data DATA --out RUN/regions",
+        command="explain regions DATA --out RUN/regions",
     ),
     "localisation": Part(
         title="Localisation",
         files="localisation.csv (model, source, pixel_auc, iou, pointing)",
-        command="explain localise DETECTOR --data DATA --out RUN/localisation",
+        command="explain localise DATA --masks MASKS --out RUN/localisation",
     ),
     "robustness": Part(
         title="Robustness",
@@ -83,7 +83,7 @@ PARTS: Mapping[str, Part] = {
 
 # Tables with names of their own, and the columns without which they are something else.
 TABLES: Mapping[str, tuple[str, frozenset[str]]] = {
-    "averages.csv": ("averages", frozenset(("source", "label"))),
+    "averages.csv": ("averages", frozenset(("source", "label", "n", "file"))),
     "patches.parquet": ("patches", frozenset(("path", "row", "column", "log_odds"))),
     "regions.csv": (
         "regions",
@@ -99,6 +99,14 @@ TABLES: Mapping[str, tuple[str, frozenset[str]]] = {
         frozenset(("detector", "pooling", "source", "label", "n", "n_real", "n_fake", "auc", "auc_low", "auc_high")),
     ),
 }
+
+# Beside a table: pictures that did not go into it.
+OMISSIONS = ("failures.csv", "omissions.csv")
+# How a report's own page begins, below its head.
+MARK = "<main data-page=telltale-report>"
+_HEAD = 100_000
+# Numbers as a picture, to be read by programs.
+_RAW = ".raw-png.png"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +125,8 @@ class RunFolder:
         folder: the run folder.
         rows: of every file of predictions or scores.
         tables: under the keys of `PARTS`.
-        summaries: of evaluations, by folder.
+        summaries: what `summary.json` says of the run that made a table, by folder.
+        omitted: how many pictures did not go into the tables of a folder, by the file that names them.
         audits, cards: likewise; a card is Markdown.
         pictures: PNG files.
         used: files that went into the report, with the part they went into.
@@ -129,6 +138,7 @@ class RunFolder:
     rows: list[VerdictRow] = field(default_factory=list)
     tables: dict[str, list[Table]] = field(default_factory=dict)
     summaries: dict[Path, Mapping[str, Any]] = field(default_factory=dict)
+    omitted: dict[Path, int] = field(default_factory=dict)
     audits: list[AuditFacts] = field(default_factory=list)
     cards: list[tuple[Path, str]] = field(default_factory=list)
     pictures: list[Path] = field(default_factory=list)
@@ -195,9 +205,12 @@ def _look(path: Path, found: RunFolder) -> None:
         _table(path, found)
     elif path.name.endswith(".partial"):
         found.unread.append((path, "the journal of a run that was stopped; finish it with --resume"))
+    elif path.name in OMISSIONS and (part := _part_beside(path)):
+        found.omitted[path] = sum(1 for _ in read_rows(path, columns={}))
+        found.used.append((path, part))
     elif ending in _DATA:
         _rows(path, found)
-    elif ending in _PICTURES:
+    elif ending in _PICTURES and not path.name.endswith(_RAW):
         found.pictures.append(path)
     elif ending in _TEXTS and _TEXTS[ending](path, found):
         return
@@ -244,11 +257,17 @@ def _json(path: Path, found: RunFolder) -> bool:
         found.audits.append(audit_of_json(path, values))
         found.used.append((path, "audit"))
         return True
-    if path.name == "summary.json" and values.keys() >= {"data", "detectors", "results", "command"}:
+    part = _part_beside(path)
+    if path.name == "summary.json" and part and isinstance(values.get("command"), str):
         found.summaries[path.parent] = values
-        found.used.append((path, "evaluation"))
+        found.used.append((path, part))
         return True
     return False
+
+
+def _part_beside(path: Path) -> str | None:
+    """The part of the table in the same folder, which this file is about."""
+    return next((part for name, (part, _) in TABLES.items() if path.with_name(name).is_file()), None)
 
 
 def _markdown(path: Path, found: RunFolder) -> bool:
@@ -260,7 +279,15 @@ def _markdown(path: Path, found: RunFolder) -> bool:
     return True
 
 
+def is_report(path: Path) -> bool:
+    """Whether a file is the page of an earlier report, which is no part of a new one and may be made anew."""
+    with path.open("rb") as stream:
+        return MARK.encode() in stream.read(_HEAD)
+
+
 def _page(path: Path, found: RunFolder) -> bool:
+    if is_report(path):
+        return True
     audit = audit_of_page(path, _text(path))
     if audit is None:
         return False

@@ -10,11 +10,11 @@ from telltale.evaluate.curve_plots import PLOT_STYLE
 from telltale.explain.report_audit import audit
 from telltale.explain.report_card import rendered
 from telltale.explain.report_curves import CHART_STYLE
-from telltale.explain.report_evaluation import evaluation
-from telltale.explain.report_files import PARTS, RunFolder
+from telltale.explain.report_evaluation import evaluation, headlines
+from telltale.explain.report_files import MARK, PARTS, RunFolder
 from telltale.explain.report_parts import (
     Content,
-    beside,
+    averages,
     heatmaps,
     others,
     patches,
@@ -28,7 +28,6 @@ from telltale.explain.report_words import spelled
 
 # Lines of a list of files: more would bury what follows.
 _LISTED = 40
-_MARK = "<main data-page=telltale-report>"
 
 
 def page(content: Content) -> str:
@@ -38,7 +37,7 @@ def page(content: Content) -> str:
     there = [name for name in sections if sections[name]]
     links = "".join(f"<a href='#{name}'>{escape(_TITLES[name])}</a>" for name in there)
     body = [
-        f"{_MARK}<h1>{escape(spelled(run.folder.resolve().name))}</h1>",
+        f"{MARK}<h1>{escape(spelled(run.folder.resolve().name))}</h1>",
         f"<p class=faint>Report of <code>{escape(spelled(str(run.folder)))}</code>, {escape(content.made.time)}.</p>",
         f"<nav aria-label=Sections>{links}</nav>",
         *(f"<section id={name}><h2>{escape(_TITLES[name])}</h2>{sections[name]}</section>" for name in there),
@@ -72,10 +71,10 @@ def _sections(content: Content) -> dict[str, Iterable[str]]:
         "short": _short(content),
         "verdicts": _verdicts(content),
         "heatmaps": heatmaps(content),
-        "averages": beside(tables.get("averages", ()), content, used),
+        "averages": averages(tables.get("averages", ()), content, used),
         "patches": patches(tables.get("patches", ()), content, used),
         "regions": regions(tables.get("regions", ()), content, used),
-        "localisation": plain_tables(tables.get("localisation", ()), run),
+        "localisation": plain_tables(tables.get("localisation", ()), content),
         "robustness": robustness(tables.get("robustness", ()), content, used),
         "evaluation": (
             line for one in tables.get("evaluation", ()) for line in evaluation(one, run.folder, run.summaries)
@@ -105,11 +104,12 @@ def _short(content: Content) -> Iterator[str]:
     for detector, mine in _by_detector(content.rows).items():
         found = Counter(said(row) for row in mine)
         each = ", ".join(f"{count:,} {verdict}" for verdict, count in found.most_common())
-        lines.append(f"{detector}: {len(mine):,} pictures: {each}.")
         wrong = sum(row.is_wrong for row in mine)
         known = sum(bool(row.label) for row in mine)
-        if known:
-            lines.append(f"{detector}: {wrong:,} verdicts of {known:,} labelled pictures contradict the label.")
+        contradicted = f"; {wrong:,} of {known:,} labelled ones contradict their label" if known else ""
+        lines.append(f"{detector}: {len(mine):,} pictures, {each}{contradicted}.")
+    for found_table in content.run.tables.get("evaluation", ()):
+        lines += headlines(found_table)
     for one in content.run.audits:
         lines.append(f"Audit: {one.headline}")
     missing = [PARTS[name].title for name in _missing(content)]
@@ -171,12 +171,6 @@ def _list(title: str, lines: Sequence[str]) -> str:
     items = "".join(f"<li>{escape(spelled(line))}" for line in lines[:_LISTED])
     more = f"<li>and {len(lines) - _LISTED:,} more" if len(lines) > _LISTED else ""
     return f"<h3 class=part>{escape(title)}</h3><ul>{items}{more}</ul>"
-
-
-def is_report(path: Path) -> bool:
-    """Whether a file is a page that `page` made, and may be made anew."""
-    with path.open("rb") as stream:
-        return _MARK.encode() in stream.read(100_000)
 
 
 def model_cards(found: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -1,7 +1,7 @@
 """The parts of a report's page that show pictures, charts and tables as they are."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -9,8 +9,8 @@ from typing import Any
 
 from telltale.data.web_page import Cell, number, sortable, word
 from telltale.errors import UndecodableImage
-from telltale.evaluate.robustness_table import ALL
 from telltale.explain.report_curves import parts, sweep
+from telltale.explain.report_evaluation import how, sweep_table
 from telltale.explain.report_files import RunFolder, Table
 from telltale.explain.report_pictures import LONGEST, Gallery, inline_file
 from telltale.explain.report_rows import VerdictRow, shared_folder, shown
@@ -108,11 +108,53 @@ def _pair(number: int, place: int, content: Content, folder: str) -> str:
     )
 
 
-def beside(tables: Iterable[Table], content: Content, used: set[Path]) -> Iterator[str]:
-    """A table as it is, and the pictures in its folder."""
+def averages(tables: Iterable[Table], content: Content, used: set[Path]) -> Iterator[str]:
+    """Each average map with what is known of it, then the numbers."""
     for one in tables:
-        yield _as_it_is(one, content.run.folder)
+        captions = {}
+        for row in one.rows:
+            path = one.path.parent / Path(str(row["file"])).with_suffix(".png").name
+            label = f", {row['label']}" if row["label"] else ""
+            captions[path] = f"{row['source'] or 'unknown source'}{label}: {row['n']} pictures"
+        maps = [path for path in captions if path in content.run.pictures]
+        # All of them in one picture: the page has each of them larger.
+        used.update((*maps, one.path.with_suffix(".png")))
+        yield _pictures(maps, content, wide=True, captions=captions)
+        yield from _numbers(one, content)
+
+
+def patches(tables: Iterable[Table], content: Content, used: set[Path]) -> Iterator[str]:
+    """The patches cut out; their list is too long to be read."""
+    for one in tables:
+        paths = {str(row["path"]) for row in one.rows}
+        yield f"<p class=faint>{len(one.rows):,} patches of {len(paths):,} pictures.</p>"
+        yield _pictures(_same_folder(one, content, used), content, wide=True)
+        yield from _about(one, content)
+
+
+def regions(tables: Iterable[Table], content: Content, used: set[Path]) -> Iterator[str]:
+    """Bars, the numbers behind them, and the patches of each part."""
+    for one in tables:
+        # The bars say the same as the chart.
+        used.add(one.path.with_suffix(".png"))
+        yield from parts(one.rows)
+        yield from _numbers(one, content)
         yield _pictures(_same_folder(one, content, used), content)
+
+
+def plain_tables(tables: Iterable[Table], content: Content) -> Iterator[str]:
+    """Tables as they are."""
+    for one in tables:
+        yield from _numbers(one, content)
+
+
+def robustness(tables: Iterable[Table], content: Content, used: set[Path]) -> Iterator[str]:
+    """Curves, and the numbers behind them for all sources together; the PNG says the same."""
+    for one in tables:
+        used.add(one.path.with_suffix(".png"))
+        yield from sweep(one.rows)
+        yield sweep_table(one.rows)
+        yield from _about(one, content)
 
 
 def _same_folder(one: Table, content: Content, used: set[Path]) -> list[Path]:
@@ -121,61 +163,55 @@ def _same_folder(one: Table, content: Content, used: set[Path]) -> list[Path]:
     return found
 
 
-def patches(tables: Iterable[Table], content: Content, used: set[Path]) -> Iterator[str]:
-    """The grid of patches; their list is too long to be read."""
-    for one in tables:
-        paths = {str(row["path"]) for row in one.rows}
-        name = escape(spelled(str(one.path.relative_to(content.run.folder))))
-        yield f"<p class=faint>{len(one.rows):,} patches of {len(paths):,} pictures, from <code>{name}</code>.</p>"
-        yield _pictures(_same_folder(one, content, used), content, wide=True)
-
-
-def regions(tables: Iterable[Table], content: Content, used: set[Path]) -> Iterator[str]:
-    """Bars, the numbers behind them, and the pictures beside the table."""
-    for one in tables:
-        yield from parts(one.rows)
-        yield _as_it_is(one, content.run.folder)
-        yield _pictures(_same_folder(one, content, used), content)
-
-
-def plain_tables(tables: Iterable[Table], run: RunFolder) -> Iterator[str]:
-    """Tables as they are."""
-    for one in tables:
-        yield _as_it_is(one, run.folder)
-
-
-def robustness(tables: Iterable[Table], content: Content, used: set[Path]) -> Iterator[str]:
-    """Curves, and the numbers behind them for all sources together; the PNG says the same."""
-    for one in tables:
-        used.add(one.path.with_suffix(".png"))
-        yield from sweep(one.rows)
-        whole = tuple(row for row in one.rows if row["source"] == ALL)
-        yield _as_it_is(Table(path=one.path, rows=whole), content.run.folder, leave=("weights_sha256", "source"))
-
-
-def _as_it_is(one: Table, folder: Path, *, leave: Sequence[str] = ()) -> str:
-    """Every column of a table; numbers to the right."""
-    names = [name for name in one.rows[0] if name not in leave]
-    body = [(False, [_cell(row.get(name)) for name in names]) for row in one.rows[:_MOST_LINES]]
-    left = f"; the first {_MOST_LINES} of {len(one.rows):,} rows" if len(one.rows) > _MOST_LINES else ""
-    where = escape(spelled(str(one.path.relative_to(folder))))
+def _numbers(one: Table, content: Content) -> Iterator[str]:
+    """Every column of a table, a value and its interval in one; numbers to the right."""
+    ends = {name: _interval(name, one.rows[0]) for name in one.rows[0]}
+    within = {end for found in ends.values() for end in found}
+    names = [name for name in one.rows[0] if name not in within]
+    body = [(False, [_cell(row, name, ends[name]) for name in names]) for row in one.rows[:_MOST_LINES]]
     heads = [(spelled(name).replace("_", " "), "") for name in names]
-    return f"<p class=faint>From <code>{where}</code>{left}.</p>{sortable(heads, body)}"
+    yield sortable(heads, body)
+    if len(one.rows) > _MOST_LINES:
+        yield f"<p>The first {_MOST_LINES} of {len(one.rows):,} rows.</p>"
+    yield from _about(one, content)
 
 
-def _cell(value: Any) -> Cell:
+def _interval(name: str, row: Mapping[str, Any]) -> tuple[str, ...]:
+    """The two columns that hold the interval of a column; none for one that has none."""
+    for stem in (name, name.removesuffix("_share").removesuffix("_rate")):
+        if f"{stem}_low" in row and f"{stem}_high" in row:
+            return f"{stem}_low", f"{stem}_high"
+    return ()
+
+
+def _cell(row: Mapping[str, Any], name: str, ends: Sequence[str]) -> Cell:
+    value = row.get(name)
     try:
-        found = finite(value)
+        found, (low, high) = finite(value), ([finite(row[end]) for end in ends] or (None, None))
     except ValueError:
         return word(spelled(str(value)))
     if found is None:
         return Cell("" if value is None else spelled(str(value)), "")
-    return number(found, f"{found:.4g}" if found % 1 else f"{found:.0f}")
+    interval = "" if low is None or high is None else f"{low:.3g} to {high:.3g}"
+    return number(found, f"{found:.4g}" if found % 1 else f"{found:.0f}", interval)
 
 
-def _pictures(paths: Sequence[Path], content: Content, *, wide: bool = False) -> str:
+def _about(one: Table, content: Content) -> Iterator[str]:
+    """Where a table is from, what did not go into it, how it was made."""
+    folder = content.run.folder
+    yield f"<p class=faint>From <code>{escape(spelled(str(one.path.relative_to(folder))))}</code>.</p>"
+    for path, count in content.run.omitted.items():
+        if path.parent == one.path.parent and count:
+            name = escape(spelled(str(path.relative_to(folder))))
+            yield f"<p>{count:,} pictures are not in it; <code>{name}</code> says why.</p>"
+    yield from how(content.run.summaries.get(one.path.parent))
+
+
+def _pictures(
+    paths: Sequence[Path], content: Content, *, wide: bool = False, captions: Mapping[Path, str] | None = None
+) -> str:
     """PNG files of the run folder; as many as the page was asked to hold."""
-    figures = []
+    figures, said_of = [], captions or {}
     for path in paths[: content.pictures]:
         name = escape(spelled(str(path.relative_to(content.run.folder))))
         try:
@@ -185,7 +221,7 @@ def _pictures(paths: Sequence[Path], content: Content, *, wide: bool = False) ->
             continue
         figures.append(
             f"<figure><button type=button class=open><img src='{address}' loading=lazy alt='{name}'></button>"
-            f"<figcaption>{name}</figcaption></figure>"
+            f"<figcaption>{escape(spelled(said_of.get(path, ''))) or name}</figcaption></figure>"
         )
     left = len(paths) - min(len(paths), content.pictures)
     more = f"<p class=faint>{left:,} more pictures in the folder; --pictures takes more.</p>" if left else ""

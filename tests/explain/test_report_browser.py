@@ -1,0 +1,171 @@
+"""The page in a real browser: it sorts, filters, opens pictures, fits a phone, and obeys nobody but itself."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from base64 import b64encode
+from hashlib import sha256
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+from report_folders import HARM, everything
+from test_report_page import text
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update", "--disable-extensions", "--mute-audio",
+    "--enable-logging=stderr", "--virtual-time-budget=10000", "--window-size=1400,900", "--dump-dom",
+)  # fmt: skip
+# Waits until pictures are decoded, then says what was found to the page around.
+PROBE = "window.addEventListener('load', function () {{ setTimeout(function () {{ {0}\n }}, 50); }});"
+TELL = "parent.postMessage(JSON.stringify({0}), '*');"
+
+
+@pytest.fixture(scope="module")
+def browser() -> str:
+    found = os.environ.get("TELLTALE_BROWSER") or next(filter(None, map(shutil.which, NAMES)), None)
+    if not found:
+        pytest.skip("no Chromium here: install it (Debian: apt install chromium), or name it in TELLTALE_BROWSER")
+    return found
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return text(everything(tmp_path_factory.mktemp("run")))
+
+
+def look(browser: str, page: str, deeds: str, folder: Path, *, width: int = 1280, allowed: bool = True) -> Any:
+    """What a script at the end of the page finds, and what the browser's console said.
+
+    The page stands in a frame of the given width, since a window of Chromium has 500 px or more. Its policy is widened
+    by this one script, unless it is to be refused.
+    """
+    script = PROBE.format(deeds)
+    said = f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'"
+    widened = re.sub(r"(script-src '[^']*')", rf"\1 {said}", page, count=1) if allowed else page
+    (folder / "page.html").write_text(widened.replace("</body>", f"<script>{script}</script></body>"))
+    around = (
+        "<!doctype html><title>nothing said</title><script>addEventListener('message', function (event) {"
+        f"document.title = event.data; }});</script><iframe src=page.html width={width} height=740></iframe>"
+    )
+    (folder / "around.html").write_text(around)
+    address = (folder / "around.html").as_uri()
+    done = subprocess.run(
+        [browser, *FLAGS, f"--user-data-dir={folder / 'profile'}", address],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    title = re.search(r"<title>(.*?)</title>", done.stdout, re.DOTALL)
+    assert title, done.stdout[:500]
+    told = unescape(title[1])
+    return told if told == "nothing said" else json.loads(told), re.findall(r"CONSOLE.*", done.stderr)
+
+
+DEEDS = """
+var said = {title: document.title, harmed: document.querySelectorAll('img[src=x]').length};
+var each = function (all) { return Array.from(document.querySelectorAll(all)); };
+var paths = function () {
+  return each('#verdict-table td.path').map(function (cell) { return cell.firstChild.data; });
+};
+var head = function (name) {
+  return each('#verdict-table th button').find(function (one) { return one.textContent === name; });
+};
+said.heads = each('#verdict-table th button').map(function (one) { return one.textContent; });
+said.before = paths();
+head('probability').click(); said.falling = paths();
+head('probability').click(); said.rising = paths();
+said.marked = head('probability').parentNode.getAttribute('aria-sort');
+head('verdict').click(); head('path').click(); said.byPath = paths();
+var select = document.getElementById('filter-verdict');
+select.value = Array.from(select.options).find(function (one) { return one.text === 'likely real'; }).value;
+select.dispatchEvent(new Event('change')); said.filtered = paths();
+select.value = -1; select.dispatchEvent(new Event('change'));
+var find = document.getElementById('find');
+find.value = 'ONERROR'; find.dispatchEvent(new Event('input')); said.searched = paths();
+said.count = document.getElementById('shown').textContent;
+find.value = ''; find.dispatchEvent(new Event('input'));
+
+var large = document.getElementById('large'), about = document.getElementById('about');
+var thumbnail = document.querySelector('.thumbnail');
+thumbnail.focus(); thumbnail.click();
+said.opened = large.open; said.about = about.textContent;
+said.drawn = document.querySelector('#frame img').naturalWidth;
+var key = function (name) { large.dispatchEvent(new KeyboardEvent('keydown', {key: name})); };
+key('ArrowRight'); said.next = about.textContent; key('ArrowLeft'); said.again = about.textContent;
+document.getElementById('close').click(); said.closed = !large.open;
+said.back = document.activeElement === thumbnail;
+document.querySelector('#robustness button.open').click();
+said.chart = document.querySelectorAll('#frame svg path').length; said.chartAbout = about.textContent;
+large.close();
+
+var sources = each('#evaluation table')[1];
+sources.querySelectorAll('th button')[2].click();
+said.bestSource = sources.tBodies[0].rows[0].cells[0].textContent.trim();
+said.asked = performance.getEntriesByType('resource').map(function (one) { return one.name.slice(0, 20); })
+  .filter(function (name) { return name.indexOf('data:') !== 0; });
+said.broken = each('img').filter(function (one) { return one.complete && !one.naturalWidth; }).length;
+said.links = each('nav a').filter(function (one) { return !document.querySelector(one.getAttribute('href')); }).length;
+"""
+
+
+@pytest.mark.slow
+def test_it_sorts_filters_and_opens_pictures(browser: str, page: str, tmp_path: Path) -> None:
+    said, console = look(browser, page, DEEDS + TELL.format("said"), tmp_path)
+    assert console == []
+    assert said["heads"] == ["picture", "path", "verdict", "probability", "score", "strongest patch"]
+    names = ["0.png", "1.png", "2.png", "3.png", f"{HARM}.png", "gone.png", "broken.png"]
+    assert [path.rsplit("/", 1)[-1] for path in said["before"]] == names
+    order = [5, 0, 3, 2, 4, 1, 6]
+    assert said["falling"] == [said["before"][place] for place in order]
+    assert said["rising"] == [said["before"][place] for place in (1, 4, 2, 3, 0, 5, 6)]
+    assert said["marked"] == "ascending"
+    assert len(said["byPath"]) == 7
+    assert sorted(said["filtered"]) == sorted(said["before"][place] for place in (1, 4))
+    assert said["searched"] == [said["before"][4]]
+    assert "Rows 1 to 1 of 1 that fit, of 7" in said["count"]
+    assert said["opened"]
+    assert said["closed"]
+    assert said["back"]
+    assert said["drawn"] == 48
+    assert said["about"] == said["again"] != said["next"]
+    assert said["chart"] >= 8
+    assert said["chartAbout"] == "jpeg"
+    assert said["bestSource"].startswith("gan <b>")
+    assert (said["asked"], said["broken"], said["links"], said["harmed"]) == ([], 0, 0, 0)
+    assert said["title"].endswith("telltale")
+
+
+WIDE = """
+var outside = function () {
+  return Array.from(document.querySelectorAll('body *')).filter(function (one) {
+    return one.getBoundingClientRect().right > innerWidth + 0.5 && !one.closest('.scroll, svg, dialog:not([open])');
+  }).map(function (one) { return one.tagName + ' ' + one.className + ' ' + one.textContent.slice(0, 40); });
+};
+var said = [innerWidth, document.documentElement.scrollWidth, outside()];
+document.querySelector('button.open').click();
+said.push(document.documentElement.scrollWidth, outside(),
+  document.getElementById('large').getBoundingClientRect().width);
+"""
+
+
+@pytest.mark.slow
+def test_it_fits_a_phone(browser: str, page: str, tmp_path: Path) -> None:
+    said, console = look(browser, page, WIDE + TELL.format("said"), tmp_path, width=360)
+    assert console == []
+    inner, page_width, outside, with_dialog, outside_dialog, dialog = said
+    assert inner == 360
+    assert outside == outside_dialog == []
+    assert page_width <= inner
+    assert with_dialog <= inner
+    assert dialog <= inner
+
+
+@pytest.mark.slow
+def test_another_script_is_refused(browser: str, page: str, tmp_path: Path) -> None:
+    said, console = look(browser, page, TELL.format("'ran'"), tmp_path, allowed=False)
+    assert said == "nothing said"
+    assert any("Content Security Policy" in line for line in console)
