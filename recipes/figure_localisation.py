@@ -16,10 +16,12 @@ A figure means little without three others beside it, which the result holds:
 - `chance`: the mean share of the mask, which pointing at random hits, and which is the IoU of calling everything fake.
 
 IoU counts pixels with P(fake) >= 0.5 as called. `best_iou` takes the one threshold that suits these very pictures best:
-an upper bound. Intervals are bootstraps over originals, with all composites of one original drawn together.
+an upper bound. Heatmaps are placed in both ways of `telltale explain heatmap`: averaged over all patches that see a
+pixel, which no field larger than the region survives, and by the nearest patch. Intervals are bootstraps over
+originals, with all composites of one original drawn together.
 
-Every (model, side) is one file in results/localisation/; a rerun computes only what is missing. Cost: 11 networks,
-1,140 pictures, 1 to 3 minutes a cell at 128 px and 3 to 12 at 256 px on one core of a 2021 server CPU. Then:
+Every (model, side) is one file in results/localisation/; a rerun computes only what is missing. Cost: 11 networks at
+128 px and 6 at 256 px, 1,140 pictures, 1 to 2 minutes a cell and 3 to 5, on one core of a 2021 server CPU. Then:
 
     python recipes/figure_localisation.py --data PATH_TO_SHARED_DATA --summarise
 
@@ -32,6 +34,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +49,7 @@ from telltale.evaluate.resampling import interval
 from telltale.explain.heatmaps import Heatmap
 from telltale.explain.localisation import FIGURES, Location, draws_over, figures, heat_on_picture, locate
 from telltale.explain.masks import read_mask
+from telltale.explain.placement import Placement
 from telltale.image import decode
 from telltale.learn.checkpoint import load
 from telltale.learn.journal import commit
@@ -61,7 +65,9 @@ MODELS = (
     *(f"resnet18_layer{depth}" for depth in range(1, 4)),
     SHIPPED,
 )
-SIDES = (128, 256)
+# At 256 px the chain of depths only: four times the pixels, four times the time.
+SIDES = {128: MODELS, 256: (*MODELS[:5], SHIPPED)}
+PLACEMENTS: tuple[Placement, ...] = ("mean", "nearest")
 ALL = "(all)"
 ROUNDS = 1000
 # With an interval each.
@@ -70,6 +76,7 @@ COLUMNS = (
     "model",
     "field",
     "side",
+    "placement",
     "source",
     "origin",
     "region",
@@ -82,26 +89,39 @@ COLUMNS = (
     "called",
     "untouched_called",
 )
-Pair = tuple[Composite, Location, Location]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """A composite's location, and that of its mask on the untouched original, by the same placement."""
+
+    composite: Composite
+    placement: Placement
+    made: Location
+    plain: Location
 
 
 def pairs(detector: Detector, found: Sequence[Composite]) -> Iterator[Pair]:
-    """Each composite with its location, and that of its mask on the untouched original."""
+    """Every composite under every placement."""
     paths = {one.group: one.path for one in found if one.source == UNTOUCHED}
-    group, plain = "", np.empty((0, 0), np.float32)
+    group, before = "", {}
     for one in found:
         if one.source == UNTOUCHED:
             continue
         if one.group != group:
-            group, plain = one.group, heat(detector, paths[one.group])
-        mask = read_mask(mask_of(one), (plain.shape[0], plain.shape[1]))
-        yield one, locate(heat(detector, one.path), mask), locate(plain, mask)
+            group, before = one.group, heats(detector, paths[one.group])
+        after = heats(detector, one.path)
+        for placement, heat in after.items():
+            mask = read_mask(mask_of(one), (heat.shape[0], heat.shape[1]))
+            made, plain = locate(heat, mask), locate(before[placement], mask)
+            yield Pair(composite=one, placement=placement, made=made, plain=plain)
 
 
-def heat(detector: Detector, path: Path) -> Heatmap:
-    """P(fake) at each pixel of a picture."""
+def heats(detector: Detector, path: Path) -> dict[Placement, Heatmap]:
+    """P(fake) at each pixel of a picture, by each placement."""
     pixels = decode(path)
-    return heat_on_picture(detector(pixels), detector, (pixels.shape[0], pixels.shape[1]))
+    said, shape = detector(pixels), (pixels.shape[0], pixels.shape[1])
+    return {placement: heat_on_picture(said, detector, shape, placement=placement) for placement in PLACEMENTS}
 
 
 def slices() -> Iterator[tuple[str, str, str]]:
@@ -116,21 +136,25 @@ def rows(detector: Detector, model: str, side: int, found: Sequence[Composite]) 
     """Every slice of one network at one size."""
     assert detector.spec.grid is not None
     every = list(pairs(detector, found))
-    for source, origin, region in slices():
-        mine = [
-            pair
-            for pair in every
-            if pair[0].source == source and origin in (ALL, pair[0].origin) and region in (ALL, pair[0].region)
-        ]
-        if mine:
-            about = {"model": model, "field": detector.spec.grid.size, "side": side}
-            yield {**about, "source": source, "origin": origin, "region": region, "n": len(mine), **measured(mine)}
+    about = {"model": model, "field": detector.spec.grid.size, "side": side}
+    for placement in PLACEMENTS:
+        for source, origin, region in slices():
+            mine = [
+                pair
+                for pair in every
+                if (pair.placement, pair.composite.source) == (placement, source)
+                and origin in (ALL, pair.composite.origin)
+                and region in (ALL, pair.composite.region)
+            ]
+            if mine:
+                kind = {"placement": placement, "source": source, "origin": origin, "region": region}
+                yield {**about, **kind, "n": len(mine), **measured(mine)}
 
 
 def measured(mine: Sequence[Pair]) -> dict[str, float]:
     """Figures of composites, of the originals under the same masks, and their paired difference."""
-    made, plain = [pair[1] for pair in mine], [pair[2] for pair in mine]
-    how = draws_over(np.array([pair[0].group for pair in mine]))
+    made, plain = [pair.made for pair in mine], [pair.plain for pair in mine]
+    how = draws_over(np.array([pair.composite.group for pair in mine]))
     counts = [np.ones((1, len(mine))), *how.draws(ROUNDS, 0)]
     drawn, before = ([figures(locations, part) for part in counts] for locations in (made, plain))
     values = {name: np.concatenate([part[name] for part in drawn]) for name in FIGURES}
@@ -155,10 +179,10 @@ def network(model: str, networks: Path) -> Detector | None:
 
 def run(data: Path, work: Path, networks: Path, folder: Path, *, quick: bool) -> None:
     """Every missing cell."""
-    for side in SIDES[:1] if quick else SIDES:
+    for side, models in {128: (SHIPPED,)}.items() if quick else SIDES.items():
         found = composites(data, work / f"composites-{side}", side=side, quick=quick)
         mark = fingerprint(found)
-        for model in (SHIPPED,) if quick else MODELS:
+        for model in models:
             path = folder / f"{model}-{side}.json"
             detector = None if path.exists() else network(model, networks)
             if detector is None:
@@ -186,12 +210,14 @@ def is_whole(row: dict[str, Any]) -> bool:
 
 
 def said(row: dict[str, Any]) -> str:
-    return f"{row['source']} {row['pixel_auc']:.2f} ({row['gain']:+.2f})"
+    return f"{row['placement']} {row['source']} {row['pixel_auc']:.2f} ({row['gain']:+.2f})"
 
 
 def summarise(folder: Path, command: str) -> None:
     """The CSV of all rows, a table for people, and bars by depth."""
-    files = [path for side in SIDES for model in MODELS if (path := folder / f"{model}-{side}.json").exists()]
+    files = [
+        path for side, models in SIDES.items() for model in models if (path := folder / f"{model}-{side}.json").exists()
+    ]
     if not files:
         sys.exit(f"no cells in {folder}: run without --summarise first")
     found = [json.loads(path.read_text()) for path in files]
@@ -215,7 +241,7 @@ def summarise(folder: Path, command: str) -> None:
         "threshold": 0.5,
         "bootstrap_rounds": ROUNDS,
         "cells": len(files),
-        "cells_of_a_full_run": len(MODELS) * len(SIDES),
+        "cells_of_a_full_run": sum(map(len, SIDES.values())),
         "seconds_of_all_cells": sum(one["seconds"] for one in found),
     }
     (out / "localisation.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
@@ -228,8 +254,13 @@ def span(row: dict[str, Any], name: str, sign: str = "") -> str:
     return f"{row[name]:{sign}.2f} ({row[f'{name}_low']:{sign}.2f} to {row[f'{name}_high']:{sign}.2f})"
 
 
+def views(every: Sequence[dict[str, Any]]) -> list[tuple[int, str]]:
+    """Each size with each placement."""
+    return sorted({(row["side"], row["placement"]) for row in every})
+
+
 def markdown(every: Sequence[dict[str, Any]], about: dict[str, Any]) -> Iterator[str]:
-    """A table for each size, one line for each network and source."""
+    """A table for each size and placement, one line for each network and source."""
     yield "# Do heatmaps find what a generator made?"
     yield ""
     yield f"{about['cells']} cells of {about['cells_of_a_full_run']}; commit {about['commit']}, {about['date']}."
@@ -239,14 +270,16 @@ def markdown(every: Sequence[dict[str, Any]], about: dict[str, Any]) -> Iterator
     yield "the same faces before the change; gain: the difference, paired. IoU at P(fake) >= 0.5; best: at the one"
     yield "threshold that suits these pictures best. Chance: what pointing at random hits, and the IoU of calling"
     yield "everything fake. `real` is the control: the region comes from another real face."
-    for side in sorted({row["side"] for row in every}):
+    yield "Placement: mean, a pixel averages all patches that see it; nearest, it has the value of the nearest patch."
+    yield "Mean shows nothing finer than a field: one of 187 px on a picture of 128 px is nearly flat by itself."
+    for side, placement in views(every):
         yield ""
-        yield f"## {side} px"
+        yield f"## {side} px, {placement}"
         yield ""
         yield "| model | field, px | source | n | pixel AUC | untouched | gain | IoU | best IoU | pointing | chance |"
         yield "|---|---|---|---|---|---|---|---|---|---|---|"
         for row in every:
-            if row["side"] == side and is_whole(row):
+            if (row["side"], row["placement"]) == (side, placement) and is_whole(row):
                 yield (
                     f"| {row['model']} | {row['field']} | {row['source']} | {row['n']} | {span(row, 'pixel_auc')} "
                     f"| {row['untouched_auc']:.2f} | {span(row, 'gain', '+')} | {span(row, 'iou')} "
@@ -262,13 +295,13 @@ PANELS = (
 
 
 def draw(whole: Sequence[dict[str, Any]], path: Path) -> None:
-    """Bars by depth with intervals, a dash at what no evidence gives; a row for each size."""
-    sides = sorted({row["side"] for row in whole})
-    drawing = require("matplotlib.figure", "evaluate").Figure(figsize=(16, 4.6 * len(sides)), layout="constrained")
-    panels = drawing.subplots(len(sides), len(PANELS), squeeze=False)
+    """Bars by depth with intervals, a dash at what no evidence gives; a row for each size and placement."""
+    lines = views(whole)
+    drawing = require("matplotlib.figure", "evaluate").Figure(figsize=(16, 4.6 * len(lines)), layout="constrained")
+    panels = drawing.subplots(len(lines), len(PANELS), squeeze=False)
     colours = dict(zip(SOURCES, ("#4477aa", "#66ccee", "#cc3311", "#999999"), strict=True))
-    for line, side in zip(panels, sides, strict=True):
-        here = [row for row in whole if row["side"] == side]
+    for line, view in zip(panels, lines, strict=True):
+        here = [row for row in whole if (row["side"], row["placement"]) == view]
         names = list(dict.fromkeys((row["model"], row["field"]) for row in here))
         for panel, (name, title, chance) in zip(line, PANELS, strict=True):
             for number, source in enumerate(SOURCES):
@@ -282,7 +315,7 @@ def draw(whole: Sequence[dict[str, Any]], path: Path) -> None:
                 panel.hlines([row[chance] for row in mine], places - 0.1, places + 0.1, "black", linewidth=1.2)
             panel.set_xticks(range(len(names)), [f"{model}\n{field} px" for model, field in names], fontsize=7)
             panel.tick_params("x", rotation=60)
-            panel.set_title(f"{title}, {side} px", fontsize=10)
+            panel.set_title(f"{title}, {view[0]} px, {view[1]}", fontsize=10)
             if name == "pixel_auc":
                 panel.set_ylim(0.3, 1.0)
                 panel.axhline(0.5, color="black", linewidth=0.5)

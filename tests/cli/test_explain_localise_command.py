@@ -86,6 +86,9 @@ def test_one_command_from_pictures_and_masks_to_tables(data: Path, tiny_detector
     for said in ("1 picture left out: fake", "3 pictures in no figure: nothing", "1 picture in no figure: everything"):
         assert said in done.stderr
     assert json.loads((out / "summary.json").read_text())["without_mask"] == 1
+    near = run(data / "pictures", *words, "--out", tmp_path / "near", "--placement", "nearest")
+    assert near.exit_code == 0, near.output
+    assert read(tmp_path / "near" / "localisation.csv")[0]["called"] != row["called"]
     again = run(data / "pictures", *words, "--out", tmp_path / "again", "--workers", 3, "--json")
     assert json.loads(again.stdout)["table"] == json.loads((out / "summary.json").read_text())["table"]
 
@@ -139,6 +142,7 @@ def test_what_cannot_be_done_is_said_before_anything_is_scored(
         ((pictures, "--masks", tmp_path / "none", *tiny), InvalidDataset, "no such folder"),
         ((pictures, "--masks", other, *tiny), InvalidDataset, "belongs to the picture of the same name"),
         ((pictures, "--masks", masks, "--threshold", 1.5, *tiny), InvalidConfig, "between 0 and 1"),
+        ((pictures, "--masks", masks, "--placement", "far", *tiny), InvalidConfig, "a placement out of mean"),
         ((data / "nothing", "--masks", masks, *tiny), InvalidDataset, "nothing there"),
     ):
         done = run(*words, "--out", tmp_path / "out")

@@ -22,6 +22,7 @@ from telltale.explain.localisation import (
     on_sampled_pixels,
     pixel_step,
 )
+from telltale.explain.placement import Placement
 from telltale.geometry import PatchGrid
 from telltale.image import Fit, Preparation, prepare
 from telltale.spec import DetectorSpec
@@ -172,8 +173,9 @@ def test_each_pixel_has_the_value_of_the_prepared_pixel_at_its_centre(fit: Fit, 
     judge = detector(Preparation(side=40, fit=fit))
     pixels = np.zeros((*shape, 3), np.uint8)
     said = judge(pixels)
-    heat = heatmap(said.patch_logits, GRID, said.shape)
-    found = heat_on_picture(said, judge, shape)
+    placement: Placement = "nearest" if shape[0] > shape[1] else "mean"
+    heat = heatmap(said.patch_logits, GRID, said.shape, placement=placement)
+    found = heat_on_picture(said, judge, shape, placement=placement)
     assert found.shape == shape
     shown = judge.spec.preparation.window(shape)
     for y, x in np.ndindex(shape):

@@ -32,8 +32,8 @@ def test_the_figure_has_a_row_for_each_slice_and_its_pictures_differ_in_the_mask
     made = tmp_path / "quick"
     with (made / "localisation.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
-    sources, slices = 3, 6
-    assert len(rows) == sources * slices
+    sources, slices, placements = 3, 6, 2
+    assert len(rows) == sources * slices * placements
     for row in rows:
         assert float(row["gain"]) == pytest.approx(float(row["pixel_auc"]) - float(row["untouched_auc"]), abs=2e-4)
         assert float(row["gain_low"]) <= float(row["gain"]) <= float(row["gain_high"])

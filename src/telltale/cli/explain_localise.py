@@ -5,6 +5,7 @@ import os
 import shlex
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -36,6 +37,9 @@ def explain_localise(
     out: Annotated[Path, typer.Option(help="A new folder for the tables.")],
     detector: Annotated[str, typer.Option(help=DETECTOR)] = "telltale-faces",
     threshold: Annotated[float, typer.Option(help="Of P(fake) at a pixel, for IoU; between 0 and 1.")] = 0.5,
+    placement: Annotated[
+        str, typer.Option(help="mean: of all patches that see a pixel; nearest: the patch whose centre is nearest.")
+    ] = "mean",
     level: Annotated[int, typer.Option(min=1, max=255, help="Of a mask: pixels at or above it were generated.")] = 128,
     split: Annotated[str | None, typer.Option(help="Of the data: train, validation, test.")] = None,
     include: Annotated[list[str] | None, typer.Option(help="Only this source; may be repeated.")] = None,
@@ -57,10 +61,12 @@ def explain_localise(
     from telltale.explain.heatmaps import grid_of
     from telltale.explain.localisation_files import compare, table, with_masks
     from telltale.explain.masks import MaskFolder
+    from telltale.explain.placement import check_placement
 
     began = time.perf_counter()
     if not 0 < threshold < 1:
         raise InvalidConfig(expected="a threshold between 0 and 1", found=str(threshold), do="Correct --threshold.")
+    placed = check_placement(placement)
     samples = explained(data, split=split, include=include or [], exclude=exclude or [])
     wanted, without = with_masks(samples, MaskFolder(masks))
     loaded = load_detector(detector, backend=backend, threads=1)
@@ -68,19 +74,27 @@ def explain_localise(
     new_folder(out)
     with progress("localising", total=len(wanted)) as advance:
         records = score_files(loaded, wanted, workers=workers or os.cpu_count() or 1, max_pixels=max_pixels)
-        found = list(compare(loaded, records, wanted, threshold=threshold, level=level, visit=advance))
-    located, failed = _parted(found)
+        compared = compare(loaded, records, wanted, threshold=threshold, level=level, placement=placed, visit=advance)
+        located, failed = _parted(compared)
     rows = list(table(located, model=loaded.spec.name, threshold=threshold, rounds=rounds, seed=seed))
-    settings = {"masks": str(masks), "level": level, "split": split, "rounds": rounds, "seed": seed}
+    settings = {
+        "masks": str(masks),
+        "placement": placement,
+        "level": level,
+        "split": split,
+        "rounds": rounds,
+        "seed": seed,
+    }
     counts = {"without_mask": len(without), "failed": len(failed)}
     values = _write(out, located, failed, rows, {**_about(loaded, wanted, backend, began), **settings, **counts})
     print(json.dumps(values, allow_nan=False) if as_json else "\n".join(map(_line, rows)))
     _notes(out, rows[0], len(without), failed)
 
 
-def _parted(found: "list[Located | Failure]") -> "tuple[list[Located], list[Failure]]":
+def _parted(compared: "Iterable[Located | Failure]") -> "tuple[list[Located], list[Failure]]":
     from telltale.evaluate.scoring import Failure
 
+    found = list(compared)
     failed = [one for one in found if isinstance(one, Failure)]
     return [one for one in found if not isinstance(one, Failure)], failed
 

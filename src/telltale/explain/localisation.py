@@ -16,6 +16,7 @@ from telltale.errors import InvalidConfig, InvalidDataset
 from telltale.evaluate.metrics import Estimate
 from telltale.evaluate.resampling import Counts, Resampling, Rounds, interval, resampling
 from telltale.explain.heatmaps import Heatmap, grid_of, heatmap
+from telltale.explain.placement import Placement
 
 Mask: TypeAlias = Bool[np.ndarray, "height width"]
 # Of another size than what else a function takes.
@@ -68,7 +69,12 @@ class Location:
 
 
 def heat_on_picture(
-    prediction: Prediction, detector: Detector, shape: tuple[int, int], *, step: int | None = None
+    prediction: Prediction,
+    detector: Detector,
+    shape: tuple[int, int],
+    *,
+    placement: Placement = "mean",
+    step: int | None = None,
 ) -> Heatmap:
     """P(fake) at the pixels of the decoded picture: of each pixel, the value of the prepared pixel at its centre.
 
@@ -76,6 +82,7 @@ def heat_on_picture(
         prediction: what `detector` says of the picture.
         detector: where its patches lie and how it prepares pictures.
         shape: (height, width) of the decoded picture.
+        placement: as for `heatmap`: "mean" cannot show anything finer than a receptive field, "nearest" can.
         step: every so many pixels along both axes; None as `pixel_step` says.
 
     Returns:
@@ -87,7 +94,7 @@ def heat_on_picture(
     grid = grid_of(detector)
     step = step or pixel_step(shape)
     coarse = pixel_step(prediction.shape)
-    heat = heatmap(prediction.patch_logits, grid, prediction.shape, step=coarse)
+    heat = heatmap(prediction.patch_logits, grid, prediction.shape, step=coarse, placement=placement)
     window = detector.spec.preparation.window(shape)
     places = [
         _prepared(_sampled(length, step), part, prepared)

@@ -11,6 +11,7 @@ from telltale.data.sample import Sample
 from telltale.detector import Detector
 from telltale.errors import InvalidDataset, TelltaleError
 from telltale.evaluate.scoring import Failure, Score
+from telltale.explain.heatmaps import Heatmap
 from telltale.explain.localisation import (
     FIGURES,
     THRESHOLD,
@@ -22,6 +23,7 @@ from telltale.explain.localisation import (
     on_sampled_pixels,
 )
 from telltale.explain.masks import LEVEL, RULE, MaskFolder, read_mask
+from telltale.explain.placement import Placement
 
 ALL = "(all)"
 # A figure that nothing supports is an empty field.
@@ -90,6 +92,7 @@ def compare(
     *,
     threshold: float = THRESHOLD,
     level: int = LEVEL,
+    placement: Placement = "mean",
     visit: Callable[[], None] | None = None,
 ) -> Iterator[Located | Failure]:
     """Lay each heatmap on its mask; a mask that cannot be used makes a failure of its picture.
@@ -100,24 +103,23 @@ def compare(
         masks: of every picture.
         threshold: of P(fake) at a pixel, for IoU.
         level: of a mask, 1 to 255: pixels at or above it were generated.
+        placement: of the heatmaps, "mean" or "nearest".
         visit: called after each record.
 
     Raises:
         UnsuitableImage: a whole-image baseline, which has no patches.
     """
     for record in records:
-        yield _one(detector, record, masks, threshold, level)
+        if isinstance(record, Failure):
+            yield record
+        else:
+            heat = heat_on_picture(record.prediction, detector, record.shape, placement=placement)
+            yield _one(heat, record, masks[record.sample], threshold, level)
         if visit is not None:
             visit()
 
 
-def _one(
-    detector: Detector, record: Score | Failure, masks: Mapping[Sample, Path | None], threshold: float, level: int
-) -> Located | Failure:
-    if isinstance(record, Failure):
-        return record
-    path = masks[record.sample]
-    heat = heat_on_picture(record.prediction, detector, record.shape)
+def _one(heat: Heatmap, record: Score, path: Path | None, threshold: float, level: int) -> Located | Failure:
     try:
         mask: Mask = np.zeros(record.shape, np.bool_) if path is None else read_mask(path, record.shape, level=level)
         location = locate(heat, on_sampled_pixels(mask), threshold=threshold)
