@@ -16,14 +16,19 @@ from telltale.generate.families import (
     save_generator,
 )
 
-SIZES = {"latent": 8, "width": 4}
+CONVOLUTIONAL = {"latent": 8, "width": 4}
+SIZES = {
+    "gan_transposed": CONVOLUTIONAL,
+    "gan_nearest": CONVOLUTIONAL,
+    "factor_analysers": {"components": 2, "factors": 2},
+}
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_there_and_back(family: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    generator = build_generator(family, **SIZES).eval()
-    facts = GeneratorFacts(family=family, sizes=SIZES, made_with={"seed": 3})
+    generator = build_generator(family, **SIZES[family]).eval()
+    facts = GeneratorFacts(family=family, sizes=SIZES[family], made_with={"seed": 3})
     save_generator(tmp_path / "one.safetensors", generator, facts)
     again = load_generator(tmp_path / "one.safetensors")
     assert read_generator_facts(tmp_path / "one.safetensors") == facts

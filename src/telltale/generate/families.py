@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from telltale.errors import InvalidConfig
+from telltale.generate.factor_analysers import FactorAnalysers
 from telltale.generate.gan import ConvolutionalGenerator
 from telltale.generate.loading import with_weights
 
@@ -42,6 +43,7 @@ class Generator(Protocol):
 FAMILIES: dict[str, Callable[..., nn.Module]] = {
     "gan_transposed": lambda **sizes: ConvolutionalGenerator(upsampling="transposed", **sizes),
     "gan_nearest": lambda **sizes: ConvolutionalGenerator(upsampling="nearest", **sizes),
+    "factor_analysers": FactorAnalysers,
 }
 
 
