@@ -82,6 +82,20 @@ def test_every_generator_is_trained_kept_and_told_from_photographs(tmp_path: Pat
     assert [line.split(",")[4] for line in lines[1:]] == [*(f"gan_transposed-{n}" for n in range(3)), "gan_nearest-0"]
 
 
+@pytest.mark.slow
+@needs_data
+def test_average_heatmaps_are_drawn_for_every_source(tmp_path: Path) -> None:
+    run("figure_heatmaps.py", "--data", str(DATA), "--work", str(tmp_path), "--quick")
+    made = tmp_path / "quick"
+    fakes, reals = 6, 7
+    assert len((made / "figure_heatmaps.csv").read_text().splitlines()) == 1 + 2 * (fakes + reals)
+    assert "| xception_block1 | 19 px | " in (made / "figure_heatmaps.md").read_text()
+    for name in ("figure_heatmaps.png", "figure_heatmaps_contrast.png"):
+        assert (made / name).stat().st_size > 5000
+    # A rerun finds what it made.
+    assert "xception_block1" not in run("figure_heatmaps.py", "--data", str(DATA), "--work", str(tmp_path), "--quick")
+
+
 def test_a_recipe_without_its_data_says_what_to_point_it_at(tmp_path: Path) -> None:
     needing = (
         "ship_detector",

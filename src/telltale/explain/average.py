@@ -150,18 +150,25 @@ def average_heatmaps(
         raise InvalidConfig(expected="a canvas of 1 pixel or more", found=str(canvas), do="Choose a larger one.")
     # Tiles of one thread each: their number would move the last digits.
     single = replace(detector, threads=1)
-    table = _Table(grid, chosen, canvas)
+    averaging = Averaging(grid, placement=chosen, canvas=canvas)
     for record in score_files(single, samples, workers=workers, max_pixels=max_pixels):
-        table.add(record)
+        averaging.add(record)
         if visit is not None:
             visit()
-    return table.result()
+    return averaging.result()
 
 
-class _Table:
-    """The running averages of every source and label."""
+class Averaging:
+    """The running averages of every source and label, for scores that are made elsewhere.
 
-    def __init__(self, grid: PatchGrid, placement: Placement, canvas: tuple[int, int] | None) -> None:
+    Args:
+        grid: where the patches of the detector lie.
+        placement, canvas: as for `average_heatmaps`.
+    """
+
+    def __init__(
+        self, grid: PatchGrid, *, placement: Placement = "mean", canvas: tuple[int, int] | None = None
+    ) -> None:
         self._grid, self._placement, self._canvas = grid, placement, canvas
         self._failures: list[Failure] = []
         self._scaled = 0
@@ -187,7 +194,11 @@ class _Table:
         self._parts.setdefault(group, Running()).add(_measured(placed, record.prediction.score))
 
     def result(self) -> Averages:
-        """What there is, once every picture has come."""
+        """What there is, once every picture has come.
+
+        Raises:
+            InvalidDataset: no picture could be averaged.
+        """
         if self._canvas is None or not self._maps:
             reason = f"; the first: {self._failures[0].error}" if self._failures else ""
             raise InvalidDataset(
