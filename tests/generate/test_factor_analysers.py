@@ -32,7 +32,7 @@ def test_it_climbs_and_finds_both_kinds(pictures: Tensor) -> None:
     assert all(later >= earlier - 1e-6 for earlier, later in pairwise(said))
     torch.testing.assert_close(model.shares, torch.tensor([0.5, 0.5]), atol=1e-3, rtol=0)
     dark = int(model.means.mean(1).argmin())
-    directions = model.directions.reshape(2, 3, 64, 64)
+    directions = model.directions.detach().reshape(2, 3, 64, 64)
     assert float(directions[dark, :, :, :32].abs().mean()) > 5 * float(directions[dark, :, :, 32:].abs().mean())
     bright = directions[1 - dark]
     assert float(bright[:, :32].abs().mean()) > 5 * float(bright[:, 32:].abs().mean())
