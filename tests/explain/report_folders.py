@@ -134,6 +134,8 @@ def everything(folder: Path) -> Path:
         run / "localisation" / "localisation.csv",
         [{"model": "made up", "source": "gan", "pixel_auc": 0.8, "iou": 0.3, "pointing": 0.7}],
     )
+    chosen = {"source": "gan", "label": "fake", "end": "hardest", "rank": 1, "path": pictures[1], "score": 0.1, "error": ""}
+    table(run / "extremes" / "extremes.csv", [chosen])
     table(run / "averages" / "averages.csv", [{"source": "gan", "label": "fake", "n": 12, "file": "gan_fake"}])
     table(run / "averages" / "failures.csv", [{"path": HARM, "source": "gan", "error": "expected a picture"}])
     (run / "averages" / "summary.json").write_text(json.dumps({"command": f"telltale explain average {HARM}"}))

@@ -53,3 +53,15 @@ def test_paths_are_shown_without_what_all_share() -> None:
     assert shared_folder(["/a/b"]) == "/a/"
     assert shared_folder(["a", "b"]) == shared_folder([]) == ""
     assert shown(replace(ROW, path="/a/x\n\u202e\udcff"), "/a/") == "x\\n\\u202e\\udcff"
+
+
+def test_extremes_come_first_and_bring_labels() -> None:
+    rows = [replace(ROW, path=name, score=n / 10) for n, name in enumerate("abcd")]
+    chosen = [
+        {"path": path, "source": "gan", "label": "fake", "end": end, "rank": rank}
+        for path, end, rank in (("c", "hardest", 2), ("b", "easiest", "1"), ("d", "failed", ""), ("gone", "hardest", 1))
+    ]
+    found, _ = joined(rows, chosen)
+    assert [(row.label, row.source) for row in found] == [("", ""), *[("fake", "gan")] * 3]
+    order = [(rows[place].path, why) for place, why in informative(rows, chosen)]
+    assert order == [("b", "easiest 1"), ("c", "hardest 2"), ("d", "highest"), ("a", "lowest")]

@@ -57,7 +57,7 @@ def report(
     target = run / NAME if out is None else out
     _check(target)
     found = find(run)
-    rows, repeated = joined(found.rows)
+    rows, repeated = joined(found.rows, found.extremes())
     known = dict(_detectors(detector or [], {row.weights for row in rows}))
     content = _content(found, rows, repeated, known, detector or [], pictures=0 if no_pictures else pictures, root=root)
     text = page(content)
@@ -111,7 +111,7 @@ def _content(
     from telltale.explain.report_pictures import gallery
 
     with progress("pictures", total=pictures) as advance:
-        chosen = gallery(rows, known, count=pictures, root=root, visit=advance)
+        chosen = gallery(rows, known, count=pictures, root=root, extremes=found.extremes(), visit=advance)
     return Content(
         run=found,
         rows=rows,

@@ -13,7 +13,8 @@ _WIDTH, _LEFT, _RIGHT, _HEIGHT, _GAP, _TOP = 330, 40, 10, 130, 26, 8
 _FIGURES = (("auc", "auc_low", "auc_high", "AUC"), ("flip_share", "flip_low", "flip_high", "verdicts that change"))
 CHART_STYLE = """
 .plot .worst { stroke-dasharray: 5 4; stroke-width: 1.3; } .plot .level { stroke-dasharray: 1 4; stroke-width: 1.2; }
-.random { fill: var(--faint); background: var(--faint); } .top { fill: var(--fake); background: var(--fake); }
+.random { fill: var(--faint); background: var(--faint); }
+.top-fake { fill: var(--fake); background: var(--fake); } .top-real { fill: var(--real); background: var(--real); }
 .plot .error { stroke: var(--text); stroke-width: 1.2; }
 """ + "\n".join(f".plot .band.f{at} {{ fill: var(--c{at}); opacity: .16; }}" for at in range(COLOURS))
 
@@ -158,8 +159,8 @@ def parts(rows: Sequence[Row]) -> Iterator[str]:
         mine = [row for row in rows if (str(row["source"]), str(row["label"])) == (source, label)]
         title = escape(spelled(f"{source}, {label}" if label else source))
         cards.append(f"<div class=card><h3>{title}</h3><button type=button class=open>{_bars(mine)}</button></div>")
-    yield "<p><span class='key top'></span>top patches, with the interval of the file &nbsp; "
-    yield "<span class='key random'></span>random patches</p>"
+    yield "<p><span class='key top-fake'></span>top patches of fakes, <span class='key top-real'></span>of reals, with "
+    yield "their 95 % intervals &nbsp; <span class='key random'></span>random patches of the same pictures</p>"
     yield f"<div class=cards data-group>{''.join(cards)}</div>"
 
 
@@ -172,7 +173,8 @@ def _bars(rows: Sequence[Row]) -> str:
     for line, place in enumerate(order):
         y, row = _BAR * line, rows[place]
         lines.append(f"<text x=0 y={y + 17}>{escape(spelled(str(row['part'])))}</text>")
-        for share, kind, at in ((top[place], "top", y + 4), (random[place], "random", y + 17)):
+        mine = "top-real" if row["label"] == "real" else "top-fake"
+        for share, kind, at in ((top[place], mine, y + 4), (random[place], "random", y + 17)):
             width = _SPAN * share / longest
             lines.append(f"<rect class={kind} x={_NAMES} y={at} width={width:.1f} height=11 />")
         low, high = finite(row["low"]), finite(row["high"])

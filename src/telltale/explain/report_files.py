@@ -39,6 +39,11 @@ PARTS: Mapping[str, Part] = {
         files=".csv, .jsonl or .parquet with the columns of a prediction, or scores.parquet of an evaluation",
         command="predict PICTURES --out RUN/predictions.parquet",
     ),
+    "extremes": Part(
+        title="Easiest and hardest",
+        files="extremes.csv (source, label, end, rank, path, score, error)",
+        command="explain extremes DATA --out RUN/extremes",
+    ),
     "averages": Part(
         title="Average maps",
         files="averages.csv (source, label, n, file) and the pictures beside it",
@@ -83,6 +88,7 @@ PARTS: Mapping[str, Part] = {
 
 # Tables with names of their own, and the columns without which they are something else.
 TABLES: Mapping[str, tuple[str, frozenset[str]]] = {
+    "extremes.csv": ("extremes", frozenset(("source", "label", "end", "rank", "path", "score", "error"))),
     "averages.csv": ("averages", frozenset(("source", "label", "n", "file"))),
     "patches.parquet": ("patches", frozenset(("path", "row", "column", "log_odds"))),
     "regions.csv": (
@@ -145,6 +151,10 @@ class RunFolder:
     used: list[tuple[Path, str]] = field(default_factory=list)
     unread: list[tuple[Path, str]] = field(default_factory=list)
     others: list[Path] = field(default_factory=list)
+
+    def extremes(self) -> list[Mapping[str, Any]]:
+        """The rows of every choice of the easiest and the hardest pictures."""
+        return [row for one in self.tables.get("extremes", ()) for row in one.rows]
 
     def missing(self) -> list[str]:
         """Keys of the parts that nothing was found for; a model card may still come with a detector."""

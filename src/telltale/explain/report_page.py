@@ -71,6 +71,7 @@ def _sections(content: Content) -> dict[str, Iterable[str]]:
         "short": _short(content),
         "verdicts": _verdicts(content),
         "heatmaps": heatmaps(content),
+        "extremes": plain_tables(tables.get("extremes", ()), content),
         "averages": averages(tables.get("averages", ()), content, used),
         "patches": patches(tables.get("patches", ()), content, used),
         "regions": regions(tables.get("regions", ()), content, used),

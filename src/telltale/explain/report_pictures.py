@@ -2,11 +2,12 @@
 
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -14,9 +15,11 @@ from PIL import Image
 from telltale.data.sample import Sample
 from telltale.detector import Detector
 from telltale.errors import TelltaleError
+from telltale.evaluate.scoring import strongest_window
 from telltale.explain.heatmaps import overlay
 from telltale.explain.report_rows import VerdictRow, informative
 from telltale.image import Pixels, decode, resize
+from telltale.pooling import sigmoid
 
 # Pixels of the longer side of what lies in the page.
 LONGEST = 512
@@ -54,12 +57,14 @@ class Gallery:
         left_out: how many pictures could not be shown, by the reason.
         without_heatmap: how many are shown without one, by the reason.
         candidates: rows that have a score.
+        placed: where the strongest patch of a shown picture lies: (P(fake), window), for rows that do not say it.
     """
 
     shown: list[Shown] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
     without_heatmap: Counter[str] = field(default_factory=Counter)
     candidates: int = 0
+    placed: dict[int, tuple[float, tuple[int, int, int, int]]] = field(default_factory=dict)
 
 
 def gallery(
@@ -68,6 +73,7 @@ def gallery(
     *,
     count: int,
     root: Path,
+    extremes: Iterable[Mapping[str, Any]] = (),
     visit: Callable[[], None] | None = None,
 ) -> Gallery:
     """Choose pictures, score them again, draw them.
@@ -80,10 +86,11 @@ def gallery(
         detectors: by the sha256 of their weights.
         count: at most so many pictures.
         root: where relative paths begin.
+        extremes: rows of `extremes.csv`, whose pictures come first.
         visit: called after each picture that was tried.
     """
     found = Gallery()
-    order = informative(rows)
+    order = informative(rows, extremes)
     found.candidates = len(order)
     # Where files are gone, trying every one of a million rows would take hours and show nothing.
     for place, why in order[: 4 * count]:
@@ -91,7 +98,7 @@ def gallery(
             break
         row = rows[place]
         try:
-            found.shown.append(_drawn(place, why, row, detectors.get(row.weights), root, found.without_heatmap))
+            found.shown.append(_drawn(place, why, row, detectors.get(row.weights), root, found))
         except TelltaleError as error:
             found.left_out[_short(error)] += 1
         if visit is not None:
@@ -111,20 +118,20 @@ class _AnotherPicture(TelltaleError):
         Exception.__init__(self, reason)
 
 
-def _drawn(
-    place: int, why: str, row: VerdictRow, detector: Detector | None, root: Path, without: Counter[str]
-) -> Shown:
+def _drawn(place: int, why: str, row: VerdictRow, detector: Detector | None, root: Path, found: Gallery) -> Shown:
     pixels = _pixels(row, root)
     picture = inline(_within(pixels, LONGEST))
     if detector is None:
-        without["their detector is not at hand: name it with --detector"] += 1
+        found.without_heatmap["their detector is not at hand: name it with --detector"] += 1
         return Shown(place=place, why=why, picture=picture)
     prediction = detector(pixels)
     if row.score is not None and not _agrees(prediction.score, row.score):
         raise _AnotherPicture("changed since: they score otherwise today")
     if detector.spec.grid is None:
-        without["a whole-image baseline has no heatmap"] += 1
+        found.without_heatmap["a whole-image baseline has no heatmap"] += 1
         return Shown(place=place, why=why, picture=picture)
+    peak = float(sigmoid(prediction.patch_logits.max(keepdims=True)).item())
+    found.placed[place] = peak, strongest_window(detector, prediction, (pixels.shape[0], pixels.shape[1]))
     heat = overlay(pixels, prediction, detector, longest=LONGEST)
     return Shown(place=place, why=why, picture=picture, heatmap=inline(heat))
 

@@ -118,23 +118,32 @@ def _window(value: Any) -> tuple[int, int, int, int] | None:
     return x, y, width, height
 
 
-def joined(rows: Iterable[VerdictRow]) -> tuple[list[VerdictRow], int]:
+# Where `extremes.csv` names a picture that could not be scored.
+_FAILED = "failed"
+
+
+def joined(rows: Iterable[VerdictRow], extremes: Iterable[Mapping[str, Any]] = ()) -> tuple[list[VerdictRow], int]:
     """Each picture once for each detector, with what every file knows of it.
 
     An evaluation knows label and source, a prediction where the strongest patch lies: rows of the same path and the
     same weights are made one. Label and source of a path hold for all detectors.
 
+    Args:
+        rows: of all files.
+        extremes: rows of `extremes.csv`, which know path, label and source.
+
     Returns:
         The rows in the order in which their pictures first came, and how many were joined to another.
     """
     everything = list(rows)
-    known = {row.path: row for row in everything if row.label or row.source}
+    known = {str(row["path"]): (str(row["label"]), str(row["source"] or "")) for row in extremes}
+    known |= {row.path: (row.label, row.source) for row in everything if row.label or row.source}
     found: dict[tuple[str, str], VerdictRow] = {}
     for row in everything:
         key = (row.path, row.weights)
         found[key] = _filled(found[key], row) if key in found else row
     labelled = [
-        replace(row, label=known[row.path].label, source=known[row.path].source) if row.path in known else row
+        replace(row, label=known[row.path][0], source=known[row.path][1]) if row.path in known else row
         for row in found.values()
     ]
     return labelled, len(everything) - len(labelled)
@@ -155,20 +164,29 @@ def _filled(first: VerdictRow, second: VerdictRow) -> VerdictRow:
 WHY = ("highest", "lowest", "nearest to 0.5")
 
 
-def informative(rows: Sequence[VerdictRow]) -> list[tuple[int, str]]:
+def informative(rows: Sequence[VerdictRow], extremes: Iterable[Mapping[str, Any]] = ()) -> list[tuple[int, str]]:
     """The order in which pictures are shown where there is no room for all.
 
-    Of each detector, source and label in turn: the highest, the lowest, the one nearest to 0.5, then the next of each.
+    First those that `extremes.csv` names, if there is one, by rank. Then of each detector, source and label in turn:
+    the highest, the lowest, the one nearest to 0.5, then the next of each.
 
     Returns:
-        (place in `rows`, which of `WHY`) of every row with a score, each once; of equals, the first path.
+        (place in `rows`, which of `WHY`, or what `extremes.csv` says) of every row with a score, each once; of equals,
+        the first path.
     """
+    named = {str(row["path"]): row for row in extremes if row["end"] != _FAILED}
+    first = [
+        (finite(named[row.path]["rank"]) or 0, place, f"{named[row.path]['end']} {named[row.path]['rank']}")
+        for place, row in enumerate(rows)
+        if row.path in named and row.value is not None
+    ]
     groups: dict[tuple[str, str, str], list[int]] = {}
     for place, row in enumerate(rows):
-        if row.value is not None:
+        if row.value is not None and row.path not in named:
             groups.setdefault((row.weights, row.source, row.label), []).append(place)
     turns = zip_longest(*(_within(rows, groups[key]) for key in sorted(groups)))
-    return [one for turn in turns for one in turn if one is not None]
+    rest = [one for turn in turns for one in turn if one is not None]
+    return [*((place, spelled(why)) for _, place, why in sorted(first)), *rest]
 
 
 def _within(rows: Sequence[VerdictRow], places: Sequence[int]) -> Iterator[tuple[int, str]]:

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from html import escape
 from typing import Any
 
@@ -77,7 +78,7 @@ def _kept(rows: Sequence[VerdictRow], pictures: Gallery) -> list[int]:
 
 def _columns(rows: Sequence[VerdictRow], kept: Sequence[int], folder: str, pictures: Gallery) -> dict[str, Any]:
     """Column by column, words by their number: a fifth of the bytes that a row of HTML takes."""
-    chosen = [rows[place] for place in kept]
+    chosen = [_placed(rows[place], pictures.placed.get(place)) for place in kept]
     at = {one.place: number for number, one in enumerate(pictures.shown)}
     return {
         "path": [shown(row, folder) for row in chosen],
@@ -96,6 +97,13 @@ def _columns(rows: Sequence[VerdictRow], kept: Sequence[int], folder: str, pictu
         "picture": {str(number): at[place] for number, place in enumerate(kept) if place in at},
         "error": {str(number): spelled(row.error) for number, row in enumerate(chosen) if row.error},
     }
+
+
+def _placed(row: VerdictRow, seen: tuple[float, tuple[int, int, int, int]] | None) -> VerdictRow:
+    """An evaluation does not keep where the strongest patch lies; of a picture that was drawn it is known."""
+    if seen is None or row.window is not None:
+        return row
+    return replace(row, strongest=seen[0], window=seen[1])
 
 
 def _words(found: Iterable[str]) -> dict[str, list[Any]]:
