@@ -117,7 +117,7 @@ def everything(folder: Path) -> Path:
     """A folder of every kind of output; paths are absolute. Five pictures can be shown, one is gone, one failed."""
     pictures = [picture(folder / "data" / f"{seed}.png", seed) for seed in range(4)]
     pictures.append(picture(folder / "data" / f"{HARM}.png", 4))
-    rows = [prediction(path, probability) for path, probability in zip(pictures, (0.9, 0.1, 0.5, 0.8, 0.2), strict=True)]
+    rows = [prediction(path, said) for path, said in zip(pictures, (0.9, 0.1, 0.5, 0.8, 0.2), strict=True)]
     rows += [prediction(folder / "gone.png", 0.95), failure("broken.png", f"expected a picture; found {SCRIPT}")]
     run = folder / f"run {HARM.replace('/', '')}"
     predictions(run / "said.csv", rows)
@@ -125,8 +125,9 @@ def everything(folder: Path) -> Path:
     robustness(run / "robustness")
     audit(run / "audit.json")
     (run / "card.md").write_text(CARD)
+    about, ends = {"source": "gan", "label": "fake"}, {"low": 0.1, "high": 0.4}
     regions = [
-        {"source": "gan", "label": "fake", "part": part, "top_count": 10 - n, "random_count": n + 1, "low": 0.1, "high": 0.4}
+        {**about, "part": part, "top_count": 10 - n, "random_count": n + 1, **ends}
         for n, part in enumerate(("skin", "hair", SCRIPT))
     ]
     table(run / "regions" / "regions.csv", regions)
@@ -134,7 +135,7 @@ def everything(folder: Path) -> Path:
         run / "localisation" / "localisation.csv",
         [{"model": "made up", "source": "gan", "pixel_auc": 0.8, "iou": 0.3, "pointing": 0.7}],
     )
-    chosen = {"source": "gan", "label": "fake", "end": "hardest", "rank": 1, "path": pictures[1], "score": 0.1, "error": ""}
+    chosen = {**about, "end": "hardest", "rank": 1, "path": pictures[1], "score": 0.1, "error": ""}
     table(run / "extremes" / "extremes.csv", [chosen])
     table(run / "averages" / "averages.csv", [{"source": "gan", "label": "fake", "n": 12, "file": "gan_fake"}])
     table(run / "averages" / "failures.csv", [{"path": HARM, "source": "gan", "error": "expected a picture"}])

@@ -73,7 +73,8 @@ def heatmaps(content: Content) -> Iterator[str]:
             f"<p>{len(shown_ones):,} of {found.candidates:,} scored pictures: "
             f"{'those of extremes.csv by rank, then ' * bool(content.run.extremes())}of each detector, source and "
             "label in turn the highest, the lowest, and the nearest to 0.5. Blue = real, red = fake, on one fixed "
-            f"scale from 0 to 1; each at most {LONGEST} px. Click, or press Enter, to open one large; arrow keys go on.</p>"
+            f"scale from 0 to 1; each at most {LONGEST} px. Click, or press Enter, to open one large; arrow keys go "
+            "on.</p>"
         )
     for count, reason in (*_reasons(found.left_out, "not shown"), *_reasons(found.without_heatmap, "without heatmap")):
         yield f"<p class=faint>{count:,} {escape(spelled(reason))}.</p>"
