@@ -46,5 +46,9 @@ def test_html_is_text() -> None:
     assert "<!-- open" in reader.text
 
 
+def test_letters_that_reverse_what_follows_are_spelled_out() -> None:
+    assert read("a \u202e b\x07\n\n- c\n\t- d").text.split() == ["a", "\\u202e", "b\\x07", "c", "d"]
+
+
 def test_levels_end_at_six() -> None:
     assert [tag for tag, _ in read("# a\n\n##### b").found] == ["h3", "h6"]

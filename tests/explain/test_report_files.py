@@ -1,6 +1,7 @@
 """What a run folder holds is told by names and columns, and what cannot be read is said."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -76,3 +77,32 @@ def test_an_audits_page_says_the_same_as_its_json(tmp_path: Path) -> None:
     found = find(tmp_path)
     assert (found.audits[0].verdict, found.audits[0].said) == ("suspicious", ("one & ", "three"))
     assert [path.name for path in found.others] == ["b.html"]
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    predictions(tmp_path / "p.csv", [prediction("a.png")])
+    os.mkfifo(tmp_path / "q.csv")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    (tmp_path / "gone.csv").symlink_to(tmp_path / "nowhere")
+    found = find(tmp_path)
+    assert [path.name for path, _ in found.used] == ["p.csv"]
+    assert found.weights() == {"ab" * 32}
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        {"path": {"a": 1}, "verdict": ["x"], "strongest_window": [1, 2]},
+        {"strongest_window": "no"},
+        {"probability": [0.5]},
+        {"width": "wide"},
+        {"strongest_window": {"x": 1}},
+    ],
+    ids=str,
+)
+def test_rows_of_another_kind_are_refused_not_shown(harm: dict[str, object], tmp_path: Path) -> None:
+    predictions(tmp_path / "p.csv", [prediction("a.png")])
+    (tmp_path / "q.jsonl").write_text(json.dumps(prediction("b.png") | harm) + "\n")
+    found = find(tmp_path)
+    assert [path.name for path, _ in found.unread] == ["q.jsonl"]
+    assert [row.path for row in found.rows] == ["a.png"]

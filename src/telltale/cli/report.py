@@ -58,7 +58,7 @@ def report(
     _check(target)
     found = find(run)
     rows, repeated = joined(found.rows, found.extremes())
-    known = dict(_detectors(detector or [], {row.weights for row in rows}))
+    known = dict(_detectors(detector or [], found.weights()))
     content = _content(found, rows, repeated, known, detector or [], pictures=0 if no_pictures else pictures, root=root)
     text = page(content)
     _write(target, text)

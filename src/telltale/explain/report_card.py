@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from telltale.detector import Detector
+from telltale.explain.report_words import spelled
 
 # Under the page's own headings, which go down to the second level.
 _DEEPER = 2
@@ -21,7 +22,9 @@ def rendered(text: str) -> str:
     from markdown_it import MarkdownIt
 
     reader = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"]).disable("image")
-    tokens = reader.parse(_without_comments(text))
+    # Letters that reverse or hide what follows are spelled out, as everywhere on the page.
+    plain = "\n".join(spelled(line.expandtabs(4)) for line in _without_comments(text).split("\n"))
+    tokens = reader.parse(plain)
     for token in tokens:
         if token.type in ("heading_open", "heading_close"):
             token.tag = f"h{min(int(token.tag[1]) + _DEEPER, _DEEPEST)}"

@@ -125,6 +125,18 @@ def how(summary: Row | None) -> Iterator[str]:
     yield f"<p class=faint>{escape(spelled(', '.join(facts)))}.</p>"
 
 
+def sweep_headlines(table: Table) -> Iterator[str]:
+    """One sentence for each detector: the corruption under which most verdicts change."""
+    changed = [
+        row for row in table.rows if row["source"] == ALL and row["corruption"] != "none" and finite(row["flip_share"])
+    ]
+    for model in dict.fromkeys(str(row["model"]) for row in changed):
+        worst = max((row for row in changed if row["model"] == model), key=lambda row: finite(row["flip_share"]) or 0.0)
+        share = 100 * (finite(worst["flip_share"]) or 0.0)
+        cause = spelled(f"{worst['corruption']} {worst['strength']}")
+        yield f"{spelled(model)}: most verdicts change under {cause}, {share:.0f} %."
+
+
 def sweep_table(rows: Sequence[Row]) -> str:
     """A line for each detector, corruption and strength: all sources together, and the worst one beside them."""
     heads = [

@@ -156,6 +156,11 @@ class RunFolder:
         """The rows of every choice of the easiest and the hardest pictures."""
         return [row for one in self.tables.get("extremes", ()) for row in one.rows]
 
+    def weights(self) -> set[str]:
+        """Hashes of the detectors that any verdict or table is of."""
+        every = (row.get("weights_sha256") for tables in self.tables.values() for one in tables for row in one.rows)
+        return {row.weights for row in self.rows} | {str(found) for found in every if found}
+
     def missing(self) -> list[str]:
         """Keys of the parts that nothing was found for; a model card may still come with a detector."""
         there = {part for _, part in self.used}
@@ -175,7 +180,7 @@ def find(folder: Path) -> RunFolder:
         what = "a file" if folder.exists() else "nothing there"
         raise InvalidConfig(expected=f"a run folder: {folder}", found=what, do="Name the folder of a run.")
     found = RunFolder(folder=folder)
-    for path in _files(folder):
+    for path in _files(folder, closed=found.unread):
         try:
             _look(path, found)
         # What a stranger's file holds is no reason to lose the report of all others.
@@ -190,10 +195,16 @@ def find(folder: Path) -> RunFolder:
     return found
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    for place, folders, names in os.walk(folder):
+def _files(folder: Path, closed: list[tuple[Path, str]]) -> Iterator[Path]:
+    """Regular files only: reading a pipe would wait for ever. Folders that may not be read go into `closed`."""
+
+    def note(error: OSError) -> None:
+        closed.append((Path(str(error.filename)), str(error.strerror)))
+
+    for place, folders, names in os.walk(folder, onerror=note):
         folders[:] = sorted(name for name in folders if not name.startswith(".") and "=" not in name)
-        yield from (Path(place, name) for name in sorted(names) if not name.startswith("."))
+        paths = (Path(place, name) for name in sorted(names) if not name.startswith("."))
+        yield from (path for path in paths if path.is_file())
 
 
 def _why(error: Exception) -> str:

@@ -10,7 +10,7 @@ from telltale.evaluate.curve_plots import PLOT_STYLE
 from telltale.explain.report_audit import audit
 from telltale.explain.report_card import rendered
 from telltale.explain.report_curves import CHART_STYLE
-from telltale.explain.report_evaluation import evaluation, headlines
+from telltale.explain.report_evaluation import evaluation, headlines, sweep_headlines
 from telltale.explain.report_files import MARK, PARTS, RunFolder
 from telltale.explain.report_parts import (
     Content,
@@ -111,6 +111,8 @@ def _short(content: Content) -> Iterator[str]:
         lines.append(f"{detector}: {len(mine):,} pictures, {each}{contradicted}.")
     for found_table in content.run.tables.get("evaluation", ()):
         lines += headlines(found_table)
+    for found_table in content.run.tables.get("robustness", ()):
+        lines += sweep_headlines(found_table)
     for one in content.run.audits:
         lines.append(f"Audit: {one.headline}")
     missing = [PARTS[name].title for name in _missing(content)]
@@ -160,7 +162,10 @@ def _files(content: Content) -> Iterator[str]:
     )
     unread = [f"{path.relative_to(run.folder)}: {why}" for path, why in run.unread]
     yield _list(f"Could not be read: {len(unread)}", unread)
-    yield _list(f"Not used: {len(run.others)} files", [str(path.relative_to(run.folder)) for path in run.others])
+    same = "which say the same in another form, or are not telltale's"
+    yield _list(
+        f"Not used: {len(run.others)} files, {same}", [str(path.relative_to(run.folder)) for path in run.others]
+    )
     yield f"<h3 class=part>How it was made</h3><pre>{escape(spelled(made.command))}</pre><p class=faint>telltale "
     yield f"{escape(made.version)}, commit {escape(str(made.commit))}, {escape(made.time)}. "
     yield "This page holds everything itself and asks the network for nothing.</p>"

@@ -24,7 +24,7 @@ from telltale.pooling import sigmoid
 # Pixels of the longer side of what lies in the page.
 LONGEST = 512
 # A PNG up to this many bytes is kept as it is; a larger one is made anew at most this wide.
-_SMALL = 300_000
+_SMALL = 50_000
 _CHART = 1600
 _QUALITY = 82
 # Scores differ in the last digits between engines; more, and the picture is not the one that was scored.
