@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from small_parser import SIDE, write_parser
 from typer.testing import CliRunner
 
 from telltale.cli import app
@@ -55,11 +56,58 @@ def test_a_broken_picture_is_a_row(data: Path, tiny_detector: Path) -> None:
     assert row["path"].endswith("fake0.png")
 
 
+def test_masks_with_a_class_map(data: Path, tiny_detector: Path) -> None:
+    """1 becomes clothes, so that there is no skin and no face; with the right names there is one."""
+    names = ["background", "clothes", *["hair"] * 17]
+    (data / "map.json").write_text(json.dumps({"classes": names}))
+    words = ["explain", "regions", data / "data", "--masks", data / "masks", "--class-map", data / "map.json"]
+    words += ["--detector", tiny_detector, "--patches", "0", "--out"]
+    done = RUNNER.invoke(app, [str(word) for word in [*words, data / "none"]])
+    assert isinstance(done.exception, InvalidConfig)
+    names[1], names[4], names[12] = "skin", "nose", "mouth"
+    (data / "map.json").write_text(json.dumps({"classes": names}))
+    done = RUNNER.invoke(app, [str(word) for word in [*words, data / "out"]])
+    assert done.exit_code == 0, done.output
+    shares = {
+        row["part"]: row["random_count"]
+        for row in csv.DictReader((data / "out" / "regions.csv").read_text().splitlines())
+    }
+    assert float(shares["nose"]) > 0
+    assert float(shares["eyes"]) == 0
+
+
+def test_a_parser_of_ones_own(data: Path, tiny_detector: Path) -> None:
+    """It finds skin and hair and no features: pictures without a face, said so, in the parser's own words."""
+    parser = write_parser(data / "mine.onnx")
+    (data / "map.json").write_text(json.dumps({"side": SIDE, "classes": ["skin", "hair"]}))
+    words = [
+        "explain",
+        "regions",
+        data / "data",
+        "--parser",
+        parser,
+        "--detector",
+        tiny_detector,
+        "--out",
+        data / "out",
+    ]
+    done = RUNNER.invoke(app, [str(word) for word in [*words, "--class-map", data / "map.json"]])
+    assert isinstance(done.exception, InvalidConfig)
+    assert "a face" in str(done.exception)
+    rows = list(csv.DictReader((data / "out" / "omissions.csv").read_text().splitlines()))
+    assert [row["why"] for row in rows] == ["no face"] * 6
+    (data / "map.json").write_text(json.dumps({"side": SIDE, "classes": ["skin", "hair", "hat"]}))
+    done = RUNNER.invoke(app, [str(word) for word in [*words, "--class-map", data / "map.json"]])
+    assert "one for each" in str(done.exception), "before any picture is scored"
+
+
 def test_words_that_do_not_fit(data: Path, tiny_detector: Path) -> None:
+    (data / "map.json").write_text('{"side": 16, "classes": ["skin", "hair"]}')
     plain = ["explain", "regions", str(data / "data"), "--detector", str(tiny_detector), "--out", str(data / "out")]
     for more, words in (
         (["--masks", "a", "--parser", "b"], "--masks or --parser"),
-        (["--class-map", "a"], "--parser with --class-map"),
+        (["--class-map", str(data / "map.json")], "with --class-map"),
+        (["--masks", str(data / "masks"), "--class-map", str(data / "map.json")], "nothing else"),
         (["--parser", "a", "--class-map", "b"], "class map"),
         (["--masks", str(data / "masks"), "--towards", "up"], "own, fake, real"),
     ):

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from small_parser import SIDE, write_parser
 
+from small_parser import SIDE, write_parser
 from telltale.data.sample import Sample
 from telltale.errors import InvalidConfig, InvalidDataset, InvalidDetector, UndecodableImage
-from telltale.explain.face_parsing import METADATA_KEY, ClassMap, by_masks, by_parser, load_parser
+from telltale.explain.face_parsing import METADATA_KEY, ClassMap, by_masks, by_parser, load_parser, mask_classes
 from telltale.explain.face_parts import PARTS
 
 KNOWN = ClassMap(side=SIDE, classes=("skin", "hair"))
@@ -53,9 +53,11 @@ def test_the_class_map_may_lie_in_the_file(tmp_path: Path) -> None:
 def test_graphs_that_do_not_fit(tmp_path: Path) -> None:
     path = write_parser(tmp_path / "parser.onnx")
     with pytest.raises(InvalidConfig, match="one for each"):
-        load_parser(path, replace(KNOWN, classes=("skin", "hair", "hat")))(half_red())
+        load_parser(path, replace(KNOWN, classes=("skin", "hair", "hat")))
+    with pytest.raises(InvalidConfig, match="finite"):
+        load_parser(path, replace(KNOWN, mean=(float("nan"), 0.0, 0.0)))
     with pytest.raises(InvalidDetector, match="takes one picture"):
-        load_parser(path, replace(KNOWN, side=SIDE * 2))(half_red())
+        load_parser(path, replace(KNOWN, side=SIDE * 2))
     with pytest.raises(InvalidDetector, match="2 inputs"):
         load_parser(write_parser(tmp_path / "two.onnx", inputs=2), KNOWN)
     (tmp_path / "text.onnx").write_text("nothing")
@@ -105,6 +107,23 @@ def test_masks_of_another_size_and_pictures_without_one(tmp_path: Path) -> None:
     assert parse(Sample(path=Path("set/b.jpg")), np.zeros((16, 16, 3), np.uint8)) is None
     with pytest.raises(InvalidDataset, match="aspect"):
         parse(Sample(path=Path("set/a.jpg")), np.zeros((16, 32, 3), np.uint8))
+
+
+def test_masks_of_other_classes(tmp_path: Path) -> None:
+    save_mask(tmp_path / "a.png", np.array([[0, 10]], np.uint8))
+    sample, pixels = Sample(path=Path("a.jpg")), np.zeros((1, 2, 3), np.uint8)
+    parts = by_masks(tmp_path, PARTS)(sample, pixels)
+    assert parts is not None
+    assert parts.tolist() == [[0, PARTS.index("hat")]]
+    with pytest.raises(InvalidConfig, match="0 to 1, as the class map"):
+        by_masks(tmp_path, ("skin", "hair"))(sample, pixels)
+
+
+def test_what_masks_values_mean() -> None:
+    assert mask_classes('{"classes": ["hat", "skin", "hat"]}', "map.json") == ("hat", "skin", "hat")
+    for text in ('{"classes": ["beard"]}', '{"classes": []}', '{"classes": ["hat"], "side": 8}', "[]", "3", "{}"):
+        with pytest.raises(InvalidConfig, match=r"map\.json"):
+            mask_classes(text, "map.json")
 
 
 def test_palette_masks_keep_their_numbers(tmp_path: Path) -> None:

@@ -32,14 +32,15 @@ def explain_regions(
     out: Annotated[Path, typer.Option(help="A new folder for regions.csv, the chart and the patches.")],
     detector: Annotated[str, typer.Option(help=DETECTOR)] = "telltale-faces",
     parser: Annotated[
-        Path | None, typer.Option(help="An ONNX face parser of your own; without it, the shipped one.")
+        str | None, typer.Option(help="An ONNX face parser of your own, or face-parser, the shipped one (the default).")
     ] = None,
     class_map: Annotated[
-        Path | None, typer.Option(help="JSON that says what --parser takes and what its classes mean.")
+        Path | None,
+        typer.Option(help="JSON: what --parser takes and its classes mean, or what values of --masks mean."),
     ] = None,
     masks: Annotated[
         Path | None,
-        typer.Option(help="A folder of masks named like the pictures, classes 0 to 18 of CelebAMask-HQ, not a parser."),
+        typer.Option(help="A folder of masks named like the pictures, instead of a parser; CelebAMask-HQ's classes."),
     ] = None,
     draws: Annotated[int, typer.Option(min=1, help="Random patches of each picture, for the baseline.")] = 20,
     seed: Annotated[int, typer.Option(min=0, help="Of the random patches.")] = 0,
@@ -86,25 +87,32 @@ def explain_regions(
     _end(found)
 
 
-def _parse(parser: Path | None, class_map: Path | None, masks: Path | None) -> "tuple[Parse, str]":
+def _parse(parser: str | None, class_map: Path | None, masks: Path | None) -> "tuple[Parse, str]":
     """The way to part maps, and what it is called in the results."""
-    from telltale.explain.face_parsing import SHIPPED, ClassMap, by_masks, by_parser
+    from telltale.explain.face_parsing import SHIPPED, ClassMap, by_masks, by_parser, mask_classes
+    from telltale.explain.face_parts import CELEBAMASK_HQ
 
-    if masks is not None and (parser is not None or class_map is not None):
+    if masks is not None and parser is not None:
         raise InvalidConfig(expected="--masks or --parser", found="both", do="Leave one out.")
+    said = None if class_map is None else _read(class_map)
     if masks is not None:
-        return by_masks(masks), f"masks in {masks.name}"
-    if parser is None:
-        if class_map is not None:
-            raise InvalidConfig(expected="--parser with --class-map", found="--class-map alone", do="Name the parser.")
+        classes = CELEBAMASK_HQ if said is None else mask_classes(said, str(class_map))
+        return by_masks(masks, classes), f"masks in {masks.name}"
+    if parser is None or (parser == SHIPPED.stem and not Path(parser).is_file()):
+        if said is not None:
+            raise InvalidConfig(
+                expected="a parser of your own, or --masks, with --class-map", found="neither", do="Name one."
+            )
         return by_parser(SHIPPED), SHIPPED.stem
-    known = None
-    if class_map is not None:
-        try:
-            known = ClassMap.from_json(class_map.read_text(encoding="utf-8"), str(class_map))
-        except (OSError, UnicodeDecodeError) as error:
-            raise InvalidConfig(expected="a class map", found=f"{class_map}: {error}", do="Check the file.") from error
-    return by_parser(parser, known), parser.name
+    known = None if said is None else ClassMap.from_json(said, str(class_map))
+    return by_parser(Path(parser), known), Path(parser).name
+
+
+def _read(class_map: Path) -> str:
+    try:
+        return class_map.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidConfig(expected="a class map", found=f"{class_map}: {error}", do="Check the file.") from error
 
 
 def _towards(word: str) -> "Towards":

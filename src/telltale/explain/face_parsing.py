@@ -6,7 +6,7 @@ class map in its own header, so that ours and yours run through the same lines.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -17,7 +17,7 @@ from PIL import Image
 
 from telltale.data.sample import Sample
 from telltale.errors import InvalidConfig, InvalidDataset, InvalidDetector, UndecodableImage
-from telltale.explain.face_parts import PARTS, PartMap, merged
+from telltale.explain.face_parts import CELEBAMASK_HQ, PARTS, PartMap, merged
 from telltale.explain.masks import MaskFolder
 from telltale.image import MAX_PIXELS, Pixels, resize
 from telltale.runtime import Graph, open_graph
@@ -93,6 +93,27 @@ def unknown_keys(values: dict[str, Any]) -> list[str]:
     return sorted(set(values) - set(ClassMap.__dataclass_fields__))
 
 
+def mask_classes(text: str, name: str) -> tuple[str, ...]:
+    """The part that each value of a mask means, from `{"classes": ["background", "skin", ...]}`: of 0 the first.
+
+    Raises:
+        InvalidConfig: not such an object, or names that are no parts; `name` says of which file.
+    """
+    try:
+        values: dict[str, Any] = json.loads(text)
+        found = tuple(values["classes"])
+        wrong = [repr(part) for part in found if part not in PARTS] + sorted(set(values) - {"classes"})
+        if wrong or not found:
+            raise ValueError(", ".join(wrong) or "no classes")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InvalidConfig(
+            expected=f"a class map of masks: classes, and nothing else: names out of {', '.join(PARTS)}",
+            found=f"{name}: {type(error).__name__} {error}",
+            do="Correct the JSON.",
+        ) from error
+    return found
+
+
 def load_parser(path: Path = SHIPPED, class_map: ClassMap | None = None) -> Callable[[Pixels], PartMap]:
     """A face parser: a function from a picture to its part map, of the same size; may be called from several threads.
 
@@ -103,8 +124,9 @@ def load_parser(path: Path = SHIPPED, class_map: ClassMap | None = None) -> Call
         class_map: what goes in and out; None reads it from the file's metadata.
 
     Raises:
-        InvalidDetector: no such file, not an ONNX graph of one input, or one without a class map.
-        InvalidConfig: a class map that does not fit the graph.
+        InvalidDetector: no such file, not an ONNX graph of one input, one without a class map, or one that cannot take
+            a picture as the class map says.
+        InvalidConfig: a class map that does not fit what comes out.
     """
     graph = open_graph(path)
     if class_map is None and METADATA_KEY not in graph.metadata:
@@ -119,6 +141,10 @@ def load_parser(path: Path = SHIPPED, class_map: ClassMap | None = None) -> Call
             expected="a graph that takes uint8 or float32", found=f"{graph.dtype}: {path}", do="Convert the graph."
         )
     groups = np.array([PARTS.index(name) for name in known.classes], np.uint8)
+    # What does not fit together shows now, and not as a failure of every picture.
+    _classes(
+        graph.run(_as_input(np.zeros((known.side, known.side, 3), np.uint8), graph, known)), len(groups), str(path)
+    )
 
     def parse(pixels: Pixels) -> PartMap:
         square = resize(pixels, known.side, known.side)
@@ -142,14 +168,14 @@ def _as_input(square: Pixels, graph: Graph, known: ClassMap) -> Shaped[np.ndarra
 
 
 def _classes(found: Shaped[np.ndarray, "..."], count: int, name: str) -> Shaped[np.ndarray, "rows columns"]:
-    """Class numbers per pixel from logits or class numbers."""
-    if found.ndim == 4 and found.shape[:2] == (1, count):
+    """Class numbers per pixel from logits without NaN, or from class numbers."""
+    if found.ndim == 4 and found.shape[:2] == (1, count) and not np.isnan(found.min()):
         return np.asarray(found[0].argmax(0))
     if found.ndim == 3 and found.shape[0] == 1 and found.dtype.kind in "iu" and 0 <= found.min() <= found.max() < count:
         return np.asarray(found[0])
     raise InvalidConfig(
-        expected=f"logits (1, {count}, height, width) or class numbers (1, height, width) below {count}, one for each "
-        "class of the class map",
+        expected=f"finite logits (1, {count}, height, width) or class numbers (1, height, width) below {count}, one "
+        "for each class of the class map",
         found=f"{found.dtype} of shape {found.shape} from {name}",
         do="Correct the class map, or the graph.",
     )
@@ -161,15 +187,19 @@ def by_parser(path: Path = SHIPPED, class_map: ClassMap | None = None) -> Parse:
     return lambda _sample, pixels: parse(pixels)
 
 
-def by_masks(folder: Path) -> Parse:
-    """`Parse` by masks on disk: grey or palette PNGs whose values are CelebAMask-HQ's classes 0 to 18.
+def by_masks(folder: Path, classes: Sequence[str] = CELEBAMASK_HQ) -> Parse:
+    """`Parse` by masks on disk: grey or palette PNGs whose values are classes.
 
     A mask belongs to the picture of the same name; one of another size is brought to the picture's by nearest neighbour
     where both have the same aspect. Pictures without a mask are answered with None.
 
+    Args:
+        folder: of masks, searched to any depth.
+        classes: the part that each value means, names out of PARTS; CelebAMask-HQ's 0 to 18 unless told otherwise.
+
     Raises:
         InvalidDataset: no masks there; and, from the function, a mask of another aspect or in colour.
-        InvalidConfig: from the function: a class above 18.
+        InvalidConfig: from the function: a class that means nothing.
         UndecodableImage: from the function: a mask that cannot be read.
     """
     masks = MaskFolder(folder)
@@ -178,8 +208,8 @@ def by_masks(folder: Path) -> Parse:
         path = masks(sample)
         if path is None:
             return None
-        classes = _read_classes(path)
-        (height, width), (rows, columns) = pixels.shape[:2], classes.shape
+        values = _read_classes(path)
+        (height, width), (rows, columns) = pixels.shape[:2], values.shape
         if abs(rows * width - columns * height) > max(height, width, rows, columns):
             raise InvalidDataset(
                 expected=f"a mask of the picture's size, {width} x {height} px, or of its aspect",
@@ -189,7 +219,7 @@ def by_masks(folder: Path) -> Parse:
         down, across = (
             (2 * np.arange(length) + 1) * there // (2 * length) for length, there in ((height, rows), (width, columns))
         )
-        return merged(classes)[np.ix_(down, across)]
+        return merged(values, classes)[np.ix_(down, across)]
 
     return parse
 

@@ -6,6 +6,7 @@ hair, hat, earring, necklace, neck, clothes. What somebody wears belongs to the 
 earrings to the ears, a necklace to the neck.
 """
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -17,24 +18,29 @@ PARTS = ("background", "skin", "brows", "eyes", "ears", "nose", "mouth", "neck",
 # Index of a group in PARTS, per pixel.
 PartMap: TypeAlias = UInt8[np.ndarray, "height width"]
 
-_GROUP_OF_CLASS = (
+# The group of each of CelebAMask-HQ's classes.
+CELEBAMASK_HQ = (
     *("background", "skin", "nose", "eyes", "eyes", "eyes", "brows", "brows", "ears", "ears"),
     *("mouth", "mouth", "mouth", "hair", "hat", "ears", "neck", "neck", "clothes"),
 )
-_MERGED = np.array([PARTS.index(name) for name in _GROUP_OF_CLASS], np.uint8)
 
 
-def merged(classes: PartMap) -> PartMap:
-    """The eleven groups of a mask of nineteen classes.
+def merged(classes: PartMap, meaning: Sequence[str] = CELEBAMASK_HQ) -> PartMap:
+    """The eleven groups of a mask of classes.
+
+    Args:
+        classes: a class per pixel.
+        meaning: the group of each class, names out of PARTS; those of CelebAMask-HQ's nineteen unless told otherwise.
 
     Raises:
-        InvalidConfig: a class above 18.
+        InvalidConfig: a class for which there is no meaning.
     """
-    if classes.size and int(classes.max()) >= len(_MERGED):
+    if classes.size and int(classes.max()) >= len(meaning):
+        order = "as CelebAMask-HQ orders them" if meaning == CELEBAMASK_HQ else "as the class map names them"
         raise InvalidConfig(
-            expected=f"classes 0 to {len(_MERGED) - 1}, as CelebAMask-HQ orders them",
+            expected=f"classes 0 to {len(meaning) - 1}, {order}",
             found=f"class {int(classes.max())}",
             do="Give a class map that names what each value means.",
         )
-    groups: PartMap = _MERGED[classes]
+    groups: PartMap = np.array([PARTS.index(name) for name in meaning], np.uint8)[classes]
     return groups
