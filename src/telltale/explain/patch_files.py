@@ -16,7 +16,7 @@ from telltale.evaluate.scoring import Failure, Score
 from telltale.explain.patches import Strongest, TopPatch, top_patches
 from telltale.image import MAX_PIXELS, Pixels, Resized, resize
 
-# Which patches are the surest: those that look most like the picture's own label, as in the paper, or one of the two.
+# Which patches are the surest: those that look most like the picture's own label, or one of the two.
 Towards = Literal["own", "fake", "real"]
 TOWARDS: tuple[Towards, ...] = ("own", "fake", "real")
 # (source, is_fake): a source without a name is "".

@@ -26,7 +26,8 @@ class TopPatch:
         sample: the picture.
         row, column: of the patch in the detector's patch grid, from 0.
         window: (x, y, width, height) in pixels of the decoded picture, before preparation: exactly the pixels that the
-            patch reads, one shown in part included, clipped to the picture.
+            patch reads, one shown in part included, clipped to the picture. Where the preparation scales, its filter
+            reaches a few pixels further.
         log_odds: that the patch is fake, as in `Prediction.patch_logits`; negative where it looks real.
     """
 
@@ -48,7 +49,8 @@ def top_patches(
 ) -> list[TopPatch]:
     """The patches of one picture that look most fake, the surest first; of equals, the first in reading order.
 
-    The paper (section 4) takes the most confident patch for the label of the picture: `real=True` for real pictures.
+    A detector is most confident of a fake's label where it looks most fake, and of a real's where it looks most real:
+    `real=True` for real pictures.
 
     Args:
         prediction: what `detector` says of the picture.
