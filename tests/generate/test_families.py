@@ -21,6 +21,7 @@ SIZES = {
     "gan_transposed": CONVOLUTIONAL,
     "gan_nearest": CONVOLUTIONAL,
     "factor_analysers": {"components": 2, "factors": 2},
+    "vae": {},
 }
 
 

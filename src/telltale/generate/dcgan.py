@@ -21,6 +21,7 @@ class Dcgan(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        self.latent, self.side = LATENT, SIDE
         self.generator_deconv = nn.Sequential(
             nn.Sequential(nn.ConvTranspose2d(LATENT, 256, 4, bias=False), nn.BatchNorm2d(256)),
             _activated(nn.Conv2d(256, 128, 3, padding=1, bias=False), 128),

@@ -16,6 +16,7 @@ from telltale.errors import InvalidConfig
 from telltale.generate.factor_analysers import FactorAnalysers
 from telltale.generate.gan import ConvolutionalGenerator
 from telltale.generate.loading import with_weights
+from telltale.generate.vae import Vae
 
 _HEADER = "telltale_generator"
 
@@ -44,6 +45,7 @@ FAMILIES: dict[str, Callable[..., nn.Module]] = {
     "gan_transposed": lambda **sizes: ConvolutionalGenerator(upsampling="transposed", **sizes),
     "gan_nearest": lambda **sizes: ConvolutionalGenerator(upsampling="nearest", **sizes),
     "factor_analysers": FactorAnalysers,
+    "vae": Vae,
 }
 
 

@@ -23,6 +23,7 @@ class Vae(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        self.latent, self.side = LATENT, SIDE
         self.e1, self.bn1 = nn.Conv2d(3, 32, 4, stride=2, padding=1), nn.BatchNorm2d(32)
         self.e2, self.bn2 = nn.Conv2d(32, 32, 4, stride=2, padding=1), nn.BatchNorm2d(32)
         self.e3, self.bn3 = nn.Conv2d(32, 64, 4, stride=2, padding=1), nn.BatchNorm2d(64)
