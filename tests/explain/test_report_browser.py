@@ -101,6 +101,13 @@ said.back = document.activeElement === thumbnail;
 document.querySelector('#robustness button.open').click();
 said.chart = document.querySelectorAll('#frame svg path').length; said.chartAbout = about.textContent;
 large.close();
+var box = document.querySelector('.sweep input'); box.click();
+said.hidden = each('.sweep g[data-model="0"]').every(function (one) {
+  return getComputedStyle(one).display === 'none';
+});
+said.others = each('.sweep g[data-model="1"]').every(function (one) {
+  return getComputedStyle(one).display !== 'none';
+});
 
 var sources = each('#evaluation table')[1];
 sources.querySelectorAll('th button')[2].click();
@@ -133,7 +140,9 @@ def test_it_sorts_filters_and_opens_pictures(browser: str, page: str, tmp_path: 
     assert said["drawn"] == 48
     assert said["about"] == said["again"] != said["next"]
     assert said["chart"] >= 8
-    assert said["chartAbout"] == "jpeg"
+    assert said["chartAbout"] == f"jpeg one two {HARM}"
+    assert said["hidden"]
+    assert said["others"]
     assert said["bestSource"].startswith("gan <b>")
     assert (said["asked"], said["broken"], said["links"], said["harmed"]) == ([], 0, 0, 0)
     assert said["title"].endswith("telltale")

@@ -19,6 +19,14 @@
     drawn.removeAttribute('height');
     frame.replaceChildren(drawn);
     about.textContent = words(button);
+    var keys = button.closest('.sweep') && button.closest('.sweep').querySelector('.keys');
+    if (keys) {
+      keys.querySelectorAll('.key').forEach(function (key) {
+        var name = document.createElement('span');
+        name.append(key.cloneNode(), key.nextSibling.textContent);
+        about.append(' ', name);
+      });
+    }
     document.getElementById('place').textContent = group.length > 1 ? (place + 1) + ' of ' + group.length : '';
     document.getElementById('steps').hidden = group.length < 2;
     if (!large.open) { large.showModal(); }
@@ -44,6 +52,15 @@
   });
   // What was opened is focused again where it still is; the copy of the picture is dropped.
   large.addEventListener('close', function () { frame.replaceChildren(); });
+
+  // Curves of one detector are shown and hidden together.
+  document.addEventListener('change', function (event) {
+    var number = event.target.dataset.model, sweep = event.target.closest('.sweep');
+    if (!sweep || number === undefined) { return; }
+    sweep.querySelectorAll('g[data-model="' + number + '"]').forEach(function (curves) {
+      curves.toggleAttribute('hidden', !event.target.checked);
+    });
+  });
 
   // The verdicts.
   var island = document.getElementById('rows');

@@ -1,6 +1,7 @@
 """Charts of a report as SVG: a sweep's curves, and what top patches show of each part of a face."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -25,12 +26,9 @@ def sweep(rows: Sequence[Row]) -> Iterator[str]:
     Solid with a band: all sources, with the 95 % interval. Dashed: the worst source. Dotted: clean pictures.
     """
     models = list(dict.fromkeys(str(row["model"]) for row in rows))
-    keys = " &nbsp; ".join(
-        f"<span><span class='key f{at % COLOURS}'></span>{escape(spelled(model))}</span>"
-        for at, model in enumerate(models)
-    )
-    yield f"<p>{keys}</p><p class=faint>Solid, with its 95 % interval: all sources. Dashed: the worst source. Dotted: "
-    yield "clean pictures. Above AUC, below the share of verdicts that change.</p>"
+    yield f"<div class=sweep>{_keys(models)}"
+    yield "<p class=faint>Solid, with its 95 % interval: all sources. Dashed: the worst source. Dotted: clean "
+    yield "pictures. Above AUC, below the share of verdicts that change.</p>"
     floor = _floor(rows)
     cards = []
     for name in dict.fromkeys(str(row["corruption"]) for row in rows):
@@ -38,7 +36,19 @@ def sweep(rows: Sequence[Row]) -> Iterator[str]:
             drawn = _corruption([row for row in rows if row["corruption"] in (name, "none")], models, floor)
             title = escape(spelled(name))
             cards.append(f"<div class=card><h3>{title}</h3><button type=button class=open>{drawn}</button></div>")
-    yield f"<div class=cards data-group>{''.join(cards)}</div>"
+    yield f"<div class=cards data-group>{''.join(cards)}</div></div>"
+
+
+def _keys(models: Sequence[str]) -> str:
+    """The detectors' colours; of several, each can be hidden, so that every curve can be read."""
+    names = [f"<span class='key f{at % COLOURS}'></span>{escape(spelled(model))}" for at, model in enumerate(models)]
+    if len(models) == 1:
+        return f"<p class=keys>{names[0]}</p>"
+    boxes = "".join(
+        f"<label><input type=checkbox checked data-model={at}> {name}</label>" for at, name in enumerate(names)
+    )
+    repeat = f" Colours repeat after {COLOURS}." if len(models) > COLOURS else ""
+    return f"<p class=keys>{boxes}</p><p class=faint>Untick a detector to hide its curves.{repeat}</p>"
 
 
 def _floor(rows: Sequence[Row]) -> float:
@@ -48,60 +58,79 @@ def _floor(rows: Sequence[Row]) -> float:
     return max(0.0, min(4, int(10 * min(found, default=1.0))) / 10)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Panel:
+    """One figure against strengths, evenly spaced in the order they were given.
+
+    Attributes:
+        columns: of the table: value, low end, high end.
+        title: of the axis.
+        strengths: of the corruption.
+        floor: where the axis begins; it ends at 1.
+        top: pixels above it.
+    """
+
+    columns: tuple[str, str, str]
+    title: str
+    strengths: Sequence[float]
+    floor: float
+    top: int
+
+    def x(self, place: int) -> float:
+        """Pixels to the right, of a strength by its place."""
+        return _LEFT + (_WIDTH - _LEFT - _RIGHT) * (place + 0.5) / len(self.strengths)
+
+    def y(self, value: float) -> float:
+        """Pixels down, of a value; one below the floor lies on it."""
+        return self.top + _HEIGHT * (1 - (min(max(value, self.floor), 1.0) - self.floor) / (1 - self.floor))
+
+
 def _corruption(rows: Sequence[Row], models: Sequence[str], floor: float) -> str:
-    strengths = list(dict.fromkeys(finite(row["strength"]) or 0.0 for row in rows if row["corruption"] != "none"))
-    parts, height = [], _TOP
-    for figure, low in zip(_FIGURES, (floor, 0.0), strict=True):
-        parts.append(_panel(rows, models, strengths, figure, low, height))
+    strengths = list(dict.fromkeys(_strength(row) for row in rows if row["corruption"] != "none"))
+    drawn, height = [], _TOP
+    for (*columns, title), low in zip(_FIGURES, (floor, 0.0), strict=True):
+        value, below, above = columns
+        panel = _Panel(columns=(value, below, above), title=title, strengths=strengths, floor=low, top=height)
+        drawn.append(_axes(panel))
+        for number, model in enumerate(models):
+            mine = [row for row in rows if row["model"] == model]
+            drawn.append(f"<g data-model={number}>{_curves(mine, panel, number % COLOURS)}</g>")
         height += _HEIGHT + _GAP
     return (
         f"<svg class=plot viewBox='0 0 {_WIDTH} {height}' width={_WIDTH} height={height} role=img "
-        f"aria-label='AUC and changed verdicts by strength'>{''.join(parts)}</svg>"
+        f"aria-label='AUC and changed verdicts by strength'>{''.join(drawn)}</svg>"
     )
 
 
-def _panel(
-    rows: Sequence[Row],
-    models: Sequence[str],
-    strengths: Sequence[float],
-    figure: tuple[str, str, str, str],
-    floor: float,
-    top: int,
-) -> str:
-    """One figure against strengths, evenly spaced in the order they were given."""
-
-    def x(place: int) -> float:
-        return _LEFT + (_WIDTH - _LEFT - _RIGHT) * (place + 0.5) / len(strengths)
-
-    def y(value: float) -> float:
-        return top + _HEIGHT * (1 - (min(max(value, floor), 1.0) - floor) / (1 - floor))
-
-    value, low, high, title = figure
-    lines = [_axes(strengths, x, y, floor, top, title)]
-    for number, model in enumerate(models):
-        colour, mine = number % COLOURS, [row for row in rows if row["model"] == model]
-        whole = {_strength(row): row for row in mine if row["source"] == ALL and row["corruption"] != "none"}
-        known = [(at, whole[one]) for at, one in enumerate(strengths) if one in whole and _known(whole[one], figure)]
-        ends = [(x(at), y(finite(row[low]) or 0), y(finite(row[high]) or 0)) for at, row in known]
-        outline = [*((a, c) for a, _, c in ends), *((a, b) for a, b, _ in reversed(ends))]
-        lines.append(f"<path class='band f{colour}' d='{_path(outline)}Z' />" if ends else "")
-        centre = [(x(at), y(finite(row[value]) or 0)) for at, row in known]
-        lines.append(f"<path class=s{colour} d='{_path(centre)}' />" if centre else "")
-        lines += [_dot(place, row, colour, figure) for place, (_, row) in zip(centre, known, strict=True)]
-        worst = [
-            (x(at), y(found)) for at, one in enumerate(strengths) if (found := _worst(mine, one, value)) is not None
-        ]
-        lines.append(f"<path class='worst s{colour}' d='{_path(worst)}' />" if worst else "")
-        lines.append(_clean(mine, value, y, colour) if value == "auc" else "")
+def _curves(rows: Sequence[Row], panel: _Panel, colour: int) -> str:
+    """One detector's curves in one panel."""
+    value, low, high = panel.columns
+    whole = {_strength(row): row for row in rows if row["source"] == ALL and row["corruption"] != "none"}
+    known = [
+        (panel.x(at), whole[one])
+        for at, one in enumerate(panel.strengths)
+        if one in whole and all(finite(whole[one].get(name)) is not None for name in panel.columns)
+    ]
+    lines = []
+    if known:
+        upper = [(x, panel.y(finite(row[high]) or 0.0)) for x, row in known]
+        lower = [(x, panel.y(finite(row[low]) or 0.0)) for x, row in known]
+        centre = [(x, panel.y(finite(row[value]) or 0.0)) for x, row in known]
+        lines.append(f"<path class='band f{colour}' d='{_path([*upper, *reversed(lower)])}Z' />")
+        lines.append(f"<path class=s{colour} d='{_path(centre)}' />")
+        lines += [_dot(place, row, colour, panel.columns) for place, (_, row) in zip(centre, known, strict=True)]
+    worst = [
+        (panel.x(at), panel.y(found))
+        for at, one in enumerate(panel.strengths)
+        if (found := _worst(rows, one, value)) is not None
+    ]
+    lines.append(f"<path class='worst s{colour}' d='{_path(worst)}' />" if worst else "")
+    lines.append(_clean(rows, panel, colour) if value == "auc" else "")
     return "".join(lines)
 
 
 def _strength(row: Row) -> float:
     return finite(row["strength"]) or 0.0
-
-
-def _known(row: Row, figure: tuple[str, str, str, str]) -> bool:
-    return all(finite(row.get(name)) is not None for name in figure[:3])
 
 
 def _worst(rows: Sequence[Row], strength: float, value: str) -> float | None:
@@ -116,16 +145,17 @@ def _worst(rows: Sequence[Row], strength: float, value: str) -> float | None:
     return (min if value == "auc" else max)(found, default=None)
 
 
-def _clean(rows: Sequence[Row], value: str, y: Any, colour: int) -> str:
+def _clean(rows: Sequence[Row], panel: _Panel, colour: int) -> str:
     clean = next((row for row in rows if row["corruption"] == "none" and row["source"] == ALL), None)
-    level = None if clean is None else finite(clean.get(value))
+    level = None if clean is None else finite(clean.get(panel.columns[0]))
     if level is None:
         return ""
-    return f"<line class='level s{colour}' x1={_LEFT} x2={_WIDTH - _RIGHT} y1={y(level):.1f} y2={y(level):.1f} />"
+    y = f"{panel.y(level):.1f}"
+    return f"<line class='level s{colour}' x1={_LEFT} x2={_WIDTH - _RIGHT} y1={y} y2={y} />"
 
 
-def _dot(at: tuple[float, float], row: Row, colour: int, figure: tuple[str, str, str, str]) -> str:
-    value, low, high = (finite(row[name]) or 0.0 for name in figure[:3])
+def _dot(at: tuple[float, float], row: Row, colour: int, columns: tuple[str, str, str]) -> str:
+    value, low, high = (finite(row[name]) or 0.0 for name in columns)
     said = escape(spelled(f"{row['model']}: {value:.3f} ({low:.3f} to {high:.3f})"))
     return f"<circle class='f{colour}' cx={at[0]:.1f} cy={at[1]:.1f} r=2.6><title>{said}</title></circle>"
 
@@ -134,19 +164,19 @@ def _path(points: Sequence[tuple[float, float]]) -> str:
     return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
 
 
-def _axes(strengths: Sequence[float], x: Any, y: Any, floor: float, top: int, title: str) -> str:
-    ticks = [tenth / 10 for tenth in range(10, -1, -1 if floor > 0.5 else -2) if tenth / 10 >= floor]
+def _axes(panel: _Panel) -> str:
+    ticks = [tenth / 10 for tenth in range(10, -1, -1 if panel.floor > 0.5 else -2) if tenth / 10 >= panel.floor]
     lines = "".join(
-        f"<line class=grid x1={_LEFT} x2={_WIDTH - _RIGHT} y1={y(one):.1f} y2={y(one):.1f} />"
-        f"<text x={_LEFT - 5} y={y(one) + 4:.1f} text-anchor=end>{one:.2g}</text>"
+        f"<line class=grid x1={_LEFT} x2={_WIDTH - _RIGHT} y1={panel.y(one):.1f} y2={panel.y(one):.1f} />"
+        f"<text x={_LEFT - 5} y={panel.y(one) + 4:.1f} text-anchor=end>{one:.2g}</text>"
         for one in ticks
     )
     names = "".join(
-        f"<text x={x(at):.1f} y={top + _HEIGHT + 14} text-anchor=middle>{one:g}</text>"
-        for at, one in enumerate(strengths)
+        f"<text x={panel.x(at):.1f} y={panel.top + _HEIGHT + 14} text-anchor=middle>{one:g}</text>"
+        for at, one in enumerate(panel.strengths)
     )
-    middle = top + _HEIGHT / 2
-    return f"{lines}{names}<text transform='translate(9 {middle}) rotate(-90)' text-anchor=middle>{title}</text>"
+    middle = panel.top + _HEIGHT / 2
+    return f"{lines}{names}<text transform='translate(9 {middle}) rotate(-90)' text-anchor=middle>{panel.title}</text>"
 
 
 _BAR, _NAMES, _SPAN = 34, 96, 230

@@ -106,7 +106,7 @@ def _short(content: Content) -> Iterator[str]:
         found = Counter(said(row) for row in mine)
         each = ", ".join(f"{count:,} {verdict}" for verdict, count in found.most_common())
         wrong = sum(row.is_wrong for row in mine)
-        known = sum(bool(row.label) for row in mine)
+        known = sum(bool(row.label and row.verdict) for row in mine)
         contradicted = f"; {wrong:,} of {known:,} labelled ones contradict their label" if known else ""
         lines.append(f"{detector}: {len(mine):,} pictures, {each}{contradicted}.")
     for found_table in content.run.tables.get("evaluation", ()):

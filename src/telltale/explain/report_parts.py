@@ -80,7 +80,8 @@ def heatmaps(content: Content) -> Iterator[str]:
         yield f"<p class=faint>{count:,} {escape(spelled(reason))}.</p>"
     folder = shared_folder([row.path for row in content.rows])
     if shown_ones:
-        figures = (_pair(number, one.place, content, folder) for number, one in enumerate(shown_ones))
+        several = len({row.weights for row in content.rows}) > 1
+        figures = (_pair(number, one.place, content, folder, several) for number, one in enumerate(shown_ones))
         yield f"<div class=pairs data-group>{''.join(figures)}</div>"
 
 
@@ -88,7 +89,7 @@ def _reasons(found: Counter[str], what: str) -> list[tuple[int, str]]:
     return [(count, f"{what}: {reason}") for reason, count in found.most_common()]
 
 
-def _pair(number: int, place: int, content: Content, folder: str) -> str:
+def _pair(number: int, place: int, content: Content, folder: str, several: bool) -> str:
     """A picture and its heatmap, and what was said of it."""
     row, one = content.rows[place], content.gallery.shown[number]
     name = shown(row, folder)
@@ -96,7 +97,8 @@ def _pair(number: int, place: int, content: Content, folder: str) -> str:
     truth = ", ".join(part for part in (row.label, row.source) if part)
     verdict = said(row)
     kind = {"likely generated": " class=fake", "likely real": " class=real"}.get(verdict, "")
-    about = f"{name}: {verdict}, {value}{f' (truth: {truth})' if truth else ''}"
+    by = spelled(row.detector) if several else ""
+    about = f"{name}{f', by {by}' if by else ''}: {verdict}, {value}{f' (truth: {truth})' if truth else ''}"
     drawn = "".join(
         f"<button type=button class=open data-about='{escape(spelled(about))}; {what}'><img src='{address}' "
         f"loading=lazy alt='{escape(what)} of {escape(name)}'></button>"
@@ -106,7 +108,8 @@ def _pair(number: int, place: int, content: Content, folder: str) -> str:
     return (
         f"<figure id=picture-{number}><div class=both>{drawn}</div><figcaption><strong{kind}>{escape(spelled(verdict))}"
         f"</strong>, {escape(value)}{'<br>truth: ' + escape(spelled(truth)) if truth else ''}<br>"
-        f"{escape(name)}<br><span class=faint>{escape(one.why)}</span></figcaption></figure>"
+        f"{escape(name)}<br><span class=faint>{escape(one.why)}{f', by {escape(by)}' if by else ''}</span>"
+        "</figcaption></figure>"
     )
 
 

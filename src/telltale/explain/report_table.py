@@ -13,6 +13,8 @@ from telltale.explain.report_words import spelled
 
 # More rows than this make a page that a phone cannot open.
 MOST_ROWS = 20_000
+# Lines of counts that are shown without being asked for.
+_MOST_COUNTS = 20
 _UNKNOWN = "(unknown)"
 _UNJUDGED = "not calibrated"
 _FAILED = "failed"
@@ -38,10 +40,12 @@ def counts(rows: Sequence[VerdictRow]) -> Iterator[str]:
         f"<td class=number>{sum(found.values()):,}{''.join(_share(found, verdict) for verdict in used)}"
         for (detector, _, source, label), found in sorted(groups.items())
     )
-    yield (
+    whole = (
         "<div class=scroll tabindex=0><table><thead><tr><th scope=col>source<th scope=col>label<th scope=col>detector"
         f"<th scope=col class=number>pictures{heads}<tbody>{body}</table></div>"
     )
+    many = f"<details><summary>Counts by source, label and detector: {len(groups)} lines</summary>{whole}</details>"
+    yield whole if len(groups) <= _MOST_COUNTS else many
 
 
 def _share(found: Counter[str], verdict: str) -> str:
