@@ -10,7 +10,7 @@ from telltale.errors import InvalidDetector
 from telltale.explain.face_parsing import METADATA_KEY, SHIPPED, ClassMap, load_parser
 from telltale.explain.face_parts import PARTS
 from telltale.learn import face_parser
-from telltale.learn.face_parser import SIDE, FaceParser, export_parser
+from telltale.learn.face_parser import PARSED_SIDE, FaceParser, export_parser
 from telltale.runtime import open_graph, shipped
 
 
@@ -31,13 +31,26 @@ def test_the_file_says_what_torch_says(parser: FaceParser, tmp_path: Path) -> No
     assert graph.dtype == "uint8"
     assert graph.metadata["note"] == "made in a test"
     known = ClassMap.from_json(graph.metadata[METADATA_KEY], "the file")
-    assert (known.side, known.classes) == (SIDE, PARTS)
-    pixels = np.random.default_rng(0).integers(0, 256, (3, SIDE, SIDE, 3), dtype=np.uint8)
+    assert (known.side, known.classes) == (PARSED_SIDE, PARTS)
+    pixels = np.random.default_rng(0).integers(0, 256, (3, PARSED_SIDE, PARSED_SIDE, 3), dtype=np.uint8)
     with torch.inference_mode():
-        expected = parser(torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1).argmax(1).numpy()
+        scaled = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
+        expected = (parser(scaled) + parser(scaled.flip(3)).flip(3)).argmax(1).numpy()
     assert (graph.run(pixels) == expected).mean() > 0.999
     parse = load_parser(tmp_path / "parser.onnx")
-    assert parse(pixels[0]).shape == (SIDE, SIDE)
+    assert parse(pixels[0, :100, :90]).shape == (100, 90)
+
+
+def test_a_mirrored_picture_has_mirrored_parts(parser: FaceParser, tmp_path: Path) -> None:
+    export_parser(parser, tmp_path / "parser.onnx", {})
+    run = open_graph(tmp_path / "parser.onnx").run
+    pixels = np.random.default_rng(1).integers(0, 256, (1, PARSED_SIDE, PARSED_SIDE, 3), dtype=np.uint8)
+    assert (run(np.ascontiguousarray(pixels[:, :, ::-1])) == run(pixels)[:, :, ::-1]).mean() > 0.999
+
+
+def test_the_files_size_is_within_what_is_promised(tmp_path: Path) -> None:
+    export_parser(FaceParser().eval(), tmp_path / "parser.onnx", {})
+    assert (tmp_path / "parser.onnx").stat().st_size <= 10_000_000
     assert [path.name for path in tmp_path.iterdir()] == ["parser.onnx"]
 
 

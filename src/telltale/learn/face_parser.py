@@ -20,8 +20,9 @@ from telltale.explain.face_parts import PARTS
 from telltale.learn.export import graph_bytes
 from telltale.runtime import open_graph
 
-# Pictures are scaled to this side before they are parsed.
-SIDE = 128
+# The network learns at this side; the file scales pictures to the second. Eyes and brows are a few pixels large, and on
+# validation the larger one, mirrored as well, is better by two hundredths of mean IoU for three times the arithmetic.
+SIDE, PARSED_SIDE = 128, 160
 # Of pixels whose two likeliest parts are nearly equal, where rounding decides.
 MOST_DIFFERENT = 0.001
 
@@ -67,17 +68,20 @@ def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
 
 
 class _FromPixels(nn.Module):
-    """uint8 pictures (n, side, side, 3) to part numbers (n, side, side), as the ONNX file takes and gives them."""
+    """uint8 pictures (n, side, side, 3) to part numbers (n, side, side), as the ONNX file takes and gives them.
+
+    A picture and its mirror image are parsed, and their logits added: no part knows left from right.
+    """
 
     def __init__(self, parser: FaceParser) -> None:
         super().__init__()
         self.parser = parser
 
     def forward(self, images: UInt8[Tensor, "n side side 3"]) -> UInt8[Tensor, "n side side"]:
-        """Scale, parse, choose."""
+        """Scale, parse twice, choose."""
         scaled = images.permute(0, 3, 1, 2).float() / 127.5 - 1
-        parts: Tensor = self.parser(scaled).argmax(1).to(torch.uint8)
-        return parts
+        logits: Tensor = self.parser(scaled) + self.parser(scaled.flip(3)).flip(3)
+        return logits.argmax(1).to(torch.uint8)
 
 
 def export_parser(parser: FaceParser, out: Path, made_with: Mapping[str, str]) -> None:
@@ -91,8 +95,8 @@ def export_parser(parser: FaceParser, out: Path, made_with: Mapping[str, str]) -
     Raises:
         InvalidDetector: torch and ONNX Runtime disagree on more than one pixel in a thousand; nothing is written.
     """
-    class_map = ClassMap(side=SIDE, classes=PARTS, layout="nhwc")
-    example = torch.zeros(2, SIDE, SIDE, 3, dtype=torch.uint8)
+    class_map = ClassMap(side=PARSED_SIDE, classes=PARTS, layout="nhwc")
+    example = torch.zeros(2, PARSED_SIDE, PARSED_SIDE, 3, dtype=torch.uint8)
     data = graph_bytes(
         _FromPixels(parser).eval(),
         example,
@@ -120,7 +124,8 @@ def _disagreement(parser: FaceParser, path: Path) -> float:
     """Share of pixels of smooth noise that torch and ONNX Runtime assign to different parts."""
     draw = torch.Generator().manual_seed(0)
     coarse = torch.rand(2, 3, 12, 12, generator=draw)
-    images = (interpolate(coarse, size=SIDE, mode="bicubic").clamp(0, 1) * 255).byte().permute(0, 2, 3, 1).contiguous()
+    smooth = interpolate(coarse, size=PARSED_SIDE, mode="bicubic").clamp(0, 1) * 255
+    images = smooth.byte().permute(0, 2, 3, 1).contiguous()
     with torch.inference_mode():
         expected = _FromPixels(parser).eval()(images).numpy()
     return float((open_graph(path).run(images.numpy()) != expected).mean())
