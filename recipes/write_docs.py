@@ -406,6 +406,47 @@ def builds(rows: list[dict[str, str]]) -> str:
     return "\n".join(lines)
 
 
+def explaining(rows: list[dict[str, str]]) -> str:
+    """What explaining costs on top of scoring."""
+    lines = [
+        "| | images at a time | images/s | processor, ms an image | times scoring alone: clock | processor |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        lines.append(
+            f"| {row['way']} | {row['workers']} | {row['images_per_second']} | {row['cpu_ms']} | {row['ratio']} | "
+            f"{row['cpu_ratio']} |"
+        )
+    return "\n".join(lines)
+
+
+def localised(rows: list[dict[str, str]]) -> str:
+    """What the change of a region adds to the pixel AUC, by network, source and placement, at the smallest size."""
+    side = min(rows, key=lambda row: int(row["side"]))["side"]
+    whole = [row for row in rows if (row["side"], row["origin"], row["region"]) == (side, "(all)", "(all)")]
+    sources = list(dict.fromkeys(row["source"] for row in whole))
+    of = {(row["model"], row["placement"], row["source"]): row for row in whole}
+    heads = [f"{source}, control" if source == "real" else source for source in sources]
+    lines = [
+        f"Gain in pixel AUC over the same masks on untouched faces, {side} px, by average (by nearest patch); in bold "
+        "where the 95 % interval of the average leaves out 0. Pointing: by average.",
+        "",
+        f"| model | field, px | {' | '.join(heads)} | pointing, {sources[-2]} | pointing, control | by chance |",
+        "|---|---|" + "---|" * (len(sources) + 3),
+    ]
+    for model in dict.fromkeys(row["model"] for row in whole):
+        cells = []
+        for source in sources:
+            row, near = of[model, "mean", source], of[model, "nearest", source]
+            shown = f"{float(row['gain']):+.2f}"
+            sure = float(row["gain_low"]) > 0 or float(row["gain_high"]) < 0
+            cells.append(f"{f'**{shown}**' if sure else shown} ({float(near['gain']):+.2f})")
+        cells += [f"{float(of[model, 'mean', source]['pointing']):.2f}" for source in sources[-2:]]
+        row = of[model, "mean", sources[0]]
+        lines.append(f"| {model} | {row['field']} | {' | '.join(cells)} | {float(row['chance']):.2f} |")
+    return "\n".join(lines)
+
+
 def table(path: Path) -> list[dict[str, str]]:
     """The rows of a CSV file."""
     with path.open(newline="", encoding="utf-8") as stream:
@@ -432,10 +473,16 @@ def documents() -> Iterator[tuple[Path, str]]:
         ("runtime.md", "speed", "speed.csv", lambda path: speeds(table(path))),
         ("datasets.md", "speed", "build_speed.csv", lambda path: builds(table(path))),
         ("audit.md", "audit", "audit_shared.json", lambda path: audited(json.loads(path.read_text(encoding="utf-8")))),
+        ("explain.md", "heatmaps", "figure_heatmaps.md", lambda path: path.read_text(encoding="utf-8")),
+        ("explain.md", "speed", "explain_speed.csv", lambda path: explaining(table(path))),
     )
+    texts: dict[Path, str] = {}
     for page, mark, source, written in pages:
         if (RESULTS / source).exists():
-            yield docs / page, between((docs / page).read_text(encoding="utf-8"), mark, written(RESULTS / source))
+            path = docs / page
+            before = texts[path] if path in texts else path.read_text(encoding="utf-8")
+            texts[path] = between(before, mark, written(RESULTS / source))
+    yield from texts.items()
 
 
 def main() -> None:

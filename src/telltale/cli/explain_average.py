@@ -105,7 +105,8 @@ def _line(average: "Average") -> str:
     from telltale.explain.average_pictures import named
 
     whole, centre, rim = (average.parts[name] for name in ("whole", "centre", "rim"))
+    interval = f" ({whole.low:.3f} to {whole.high:.3f})" if average.count > 1 else ""
     return one_line(
-        f"{named(average):<32} n {average.count:>5}  mean P(fake) {whole.value:.3f} ({whole.low:.3f} to "
-        f"{whole.high:.3f})  middle half {centre.value:.3f}  rim {rim.value:.3f}"
+        f"{named(average):<32} n {average.count:>5}  mean P(fake) {whole.value:.3f}{interval}  middle half "
+        f"{centre.value:.3f}  rim {rim.value:.3f}"
     )
