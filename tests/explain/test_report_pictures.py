@@ -55,7 +55,10 @@ def test_a_picture_that_changed_is_not_shown(tiny_detector: Path, tmp_path: Path
     known = {detector.sha256: detector}
     digest = sha256((tmp_path / "0.png").read_bytes()).hexdigest()
     for other, reason in (
-        (replace(row, score=0.5 * (row.score or 0)), "changed since: they score otherwise today"),
+        (
+            replace(row, score=0.5 * (row.score or 0)),
+            "changed since, or scored by another engine: their score is another today",
+        ),
         (replace(row, shape=(40, 49)), "changed since: another size"),
         (replace(row, image_sha256="0" * 64), "changed since: other bytes"),
         (replace(row, path="gone.png"), "not there any more, or not readable"),

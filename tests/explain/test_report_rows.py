@@ -18,6 +18,12 @@ def test_a_prediction_and_an_evaluation_of_one_picture_are_one_row() -> None:
     assert (rows[0].window, rows[0].image_sha256, rows[0].shape) == ((1, 2, 3, 4), "0", (5, 6))
 
 
+def test_what_a_row_says_itself_stands() -> None:
+    other = replace(ROW, path="b")
+    rows, _ = joined([replace(ROW, label="fake", source="gan"), replace(ROW, weights="2", label="real"), other])
+    assert [(row.label, row.source) for row in rows] == [("fake", "gan"), ("real", ""), ("", "")]
+
+
 def test_a_score_stands_before_a_failure() -> None:
     failed = replace(ROW, score=None, error="expected x")
     for rows in ([ROW, failed], [failed, ROW]):

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from telltale.detector import Detector
     from telltale.explain.report_files import RunFolder
     from telltale.explain.report_parts import Content, Made
-    from telltale.explain.report_rows import VerdictRow
 
 # An evaluation keeps its own `report.html` in its folder.
 NAME = "telltale-report.html"
@@ -52,21 +51,18 @@ def report(
     """
     from telltale.explain.report_files import find
     from telltale.explain.report_page import page
-    from telltale.explain.report_rows import joined
 
     target = run / NAME if out is None else out
     _check(target)
     found = find(run)
-    rows, repeated = joined(found.rows, found.extremes())
-    known = dict(_detectors(detector or [], found.weights()))
-    content = _content(found, rows, repeated, known, detector or [], pictures=0 if no_pictures else pictures, root=root)
+    named = dict(_detectors(detector or [], found.weights()))
+    content = _content(found, named, pictures=0 if no_pictures else pictures, root=root)
     text = page(content)
     _write(target, text)
     for path, why in found.unread:
         print(one_line(f"not read: {path}: {why}"), file=sys.stderr)
-    print(
-        one_line(f"{target}: {len(text) / 1e6:.1f} MB, {len(rows):,} verdicts, {len(content.gallery.shown)} pictures")
-    )
+    size = f"{len(text) / 1e6:.1f} MB, {len(content.rows):,} verdicts, {len(content.gallery.shown)} pictures"
+    print(one_line(f"{target}: {size}"))
 
 
 def _check(target: Path) -> None:
@@ -81,35 +77,28 @@ def _check(target: Path) -> None:
         )
 
 
-def _detectors(words: Iterable[str], wanted: set[str]) -> "Iterator[tuple[str, Detector]]":
-    """Those that are named, and the shipped ones whose verdicts are in the folder, by the hash of their weights."""
+def _detectors(words: Iterable[str], wanted: set[str]) -> "Iterator[tuple[Path, Detector]]":
+    """Those that are named, and the shipped ones of which the folder speaks, each with its weights file."""
     from hashlib import sha256
 
     from telltale.cli.detectors import load_detector
     from telltale.runtime import WEIGHTS, shipped
+    from telltale.runtime import find as find_weights
 
     for word in words:
-        loaded = load_detector(word)
-        yield loaded.sha256, loaded
-    for name in shipped():
-        if sha256((WEIGHTS / f"{name}.onnx").read_bytes()).hexdigest() in wanted:
-            loaded = load_detector(name)
-            yield loaded.sha256, loaded
+        yield Path(word) if Path(word).suffix == ".safetensors" else find_weights(word), load_detector(word)
+    for path in (WEIGHTS / f"{name}.onnx" for name in shipped()):
+        if sha256(path.read_bytes()).hexdigest() in wanted:
+            yield path, load_detector(str(path))
 
 
-def _content(
-    found: "RunFolder",
-    rows: "list[VerdictRow]",
-    repeated: int,
-    known: "Mapping[str, Detector]",
-    words: Iterable[str],
-    *,
-    pictures: int,
-    root: Path,
-) -> "Content":
+def _content(found: "RunFolder", named: "Mapping[Path, Detector]", *, pictures: int, root: Path) -> "Content":
     from telltale.explain.report_parts import Content
     from telltale.explain.report_pictures import gallery
+    from telltale.explain.report_rows import joined
 
+    rows, repeated = joined(found.rows, found.extremes())
+    known = {loaded.sha256: loaded for loaded in named.values()}
     with progress("pictures", total=pictures) as advance:
         chosen = gallery(rows, known, count=pictures, root=root, extremes=found.extremes(), visit=advance)
     return Content(
@@ -118,29 +107,24 @@ def _content(
         joined=repeated,
         gallery=chosen,
         pictures=pictures,
-        cards=_cards(found, known, words),
+        cards=_cards(found, named),
         made=_made(),
     )
 
 
-def _cards(found: "RunFolder", known: "Mapping[str, Detector]", words: Iterable[str]) -> list[tuple[str, str]]:
+def _cards(found: "RunFolder", named: "Mapping[Path, Detector]") -> list[tuple[str, str]]:
     """Of the run folder, then of the detectors; one without a card is described by its own file."""
     from telltale.explain.report_card import from_spec
     from telltale.explain.report_page import model_cards
-    from telltale.runtime import WEIGHTS
 
-    texts = [(str(path.relative_to(found.folder)), text) for path, text in found.cards]
-    beside = {Path(word).stem: Path(word).with_suffix(".md") for word in words}
-    bare = []
-    for loaded in known.values():
-        name = loaded.spec.name
-        places = (WEIGHTS / f"{name}.md", *(path for stem, path in beside.items() if stem == name))
-        card = next((path for path in places if path.is_file()), None)
-        if card is None:
-            bare.append((name, from_spec(loaded)))
+    texts, bare = [(str(path.relative_to(found.folder)), text) for path, text in found.cards], {}
+    for path, loaded in named.items():
+        card = path.with_suffix(".md")
+        if card.is_file():
+            texts.append((loaded.spec.name, card.read_text(encoding="utf-8", errors="replace")))
         else:
-            texts.append((name, card.read_text(encoding="utf-8", errors="replace")))
-    return [*model_cards(texts), *bare]
+            bare[loaded.sha256] = loaded.spec.name, from_spec(loaded)
+    return [*model_cards(texts), *bare.values()]
 
 
 def _made() -> "Made":

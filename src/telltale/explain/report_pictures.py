@@ -126,7 +126,7 @@ def _drawn(place: int, why: str, row: VerdictRow, detector: Detector | None, roo
         return Shown(place=place, why=why, picture=picture)
     prediction = detector(pixels)
     if row.score is not None and not _agrees(prediction.score, row.score):
-        raise _AnotherPicture("changed since: they score otherwise today")
+        raise _AnotherPicture("changed since, or scored by another engine: their score is another today")
     if detector.spec.grid is None:
         found.without_heatmap["a whole-image baseline has no heatmap"] += 1
         return Shown(place=place, why=why, picture=picture)

@@ -143,7 +143,9 @@ def joined(rows: Iterable[VerdictRow], extremes: Iterable[Mapping[str, Any]] = (
         key = (row.path, row.weights)
         found[key] = _filled(found[key], row) if key in found else row
     labelled = [
-        replace(row, label=known[row.path][0], source=known[row.path][1]) if row.path in known else row
+        row
+        if row.label or row.source or row.path not in known
+        else replace(row, label=known[row.path][0], source=known[row.path][1])
         for row in found.values()
     ]
     return labelled, len(everything) - len(labelled)
@@ -158,6 +160,8 @@ def _filled(first: VerdictRow, second: VerdictRow) -> VerdictRow:
         window=kept.window or other.window,
         shape=kept.shape or other.shape,
         image_sha256=kept.image_sha256 or other.image_sha256,
+        label=kept.label or other.label,
+        source=kept.source or other.source,
     )
 
 
