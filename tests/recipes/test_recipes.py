@@ -1,5 +1,7 @@
 """The recipes run: documents follow the results, and each `--quick` gets through on the shared data."""
 
+import csv
+import json
 import os
 import subprocess
 import sys
@@ -96,6 +98,40 @@ def test_average_heatmaps_are_drawn_for_every_source(tmp_path: Path) -> None:
     assert "xception_block1" not in run("figure_heatmaps.py", "--data", str(DATA), "--work", str(tmp_path), "--quick")
 
 
+@pytest.mark.slow
+@needs_data
+def test_a_face_parser_is_trained_and_found_again(tmp_path: Path) -> None:
+    words = ("train_face_parser.py", "--data", str(DATA), "--work", str(tmp_path), "--quick")
+    assert "epoch 2 " in run(*words)
+    made = tmp_path / "quick"
+    found = json.loads((made / "face_parser.json").read_text())
+    assert found["n"] == {"train": 10, "validation": 3, "test": 5}
+    assert len(found["iou"]) == 11
+    assert found["onnx_bytes"] == (made / "face-parser.onnx").stat().st_size
+    assert "epoch" not in run(*words), "nothing is learned twice"
+    again = json.loads((made / "face_parser.json").read_text())
+    assert {name: again[name] for name in ("iou", "split_fingerprint")} == {
+        name: found[name] for name in ("iou", "split_fingerprint")
+    }
+
+
+@pytest.mark.slow
+@needs_data
+def test_face_parts_are_counted_for_every_network_and_source(tmp_path: Path) -> None:
+    run("figure_regions.py", "--data", str(DATA), "--work", str(tmp_path), "--quick")
+    made = tmp_path / "quick"
+    rows = list(csv.DictReader((made / "regions.csv").read_text().splitlines()))
+    assert {row["model"] for row in rows} == {"telltale-faces", "xception_block1"}
+    kinds = {(row["model"], row["source"], row["label"], row["n"]) for row in rows}
+    for kind in kinds:
+        mine = [row for row in rows if (row["model"], row["source"], row["label"], row["n"]) == kind]
+        assert len(mine) == 11
+        assert sum(int(row["top_count"]) for row in mine) == int(kind[3])
+        assert sum(float(row["random_count"]) for row in mine) == pytest.approx(int(kind[3]), rel=1e-3)
+    assert (made / "figure_regions.png").read_bytes()[:4] == b"\x89PNG"
+    assert (made / "regions.md").read_text().count("\n| ") == 1 + len(kinds)
+
+
 def test_a_recipe_without_its_data_says_what_to_point_it_at(tmp_path: Path) -> None:
     needing = (
         "ship_detector",
@@ -104,6 +140,8 @@ def test_a_recipe_without_its_data_says_what_to_point_it_at(tmp_path: Path) -> N
         "robustness_surface",
         "leave_one_source_out",
         "train_generators",
+        "train_face_parser",
+        "figure_regions",
     )
     for name in needing:
         recipe = f"{name}.py"
