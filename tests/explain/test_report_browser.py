@@ -158,6 +158,11 @@ var said = [innerWidth, document.documentElement.scrollWidth, outside()];
 document.querySelector('button.open').click();
 said.push(document.documentElement.scrollWidth, outside(),
   document.getElementById('large').getBoundingClientRect().width);
+document.getElementById('large').close();
+document.querySelector('#robustness button.open').click();
+document.getElementById('actual').click();
+var frame = document.getElementById('frame');
+said.push(frame.scrollWidth > frame.clientWidth, document.documentElement.scrollWidth);
 """
 
 
@@ -165,12 +170,14 @@ said.push(document.documentElement.scrollWidth, outside(),
 def test_it_fits_a_phone(browser: str, page: str, tmp_path: Path) -> None:
     said, console = look(browser, page, WIDE + TELL.format("said"), tmp_path, width=360)
     assert console == []
-    inner, page_width, outside, with_dialog, outside_dialog, dialog = said
+    inner, page_width, outside, with_dialog, outside_dialog, dialog, scrolls, with_actual = said
     assert inner == 360
     assert outside == outside_dialog == []
     assert page_width <= inner
     assert with_dialog <= inner
     assert dialog <= inner
+    assert scrolls
+    assert with_actual <= inner
 
 
 @pytest.mark.slow

@@ -46,7 +46,13 @@
   document.getElementById('close').addEventListener('click', function () { large.close(); });
   document.getElementById('back').addEventListener('click', function () { show(place - 1); });
   document.getElementById('on').addEventListener('click', function () { show(place + 1); });
+  // A sheet of many patches is wider than a phone: at its actual size it scrolls.
+  document.getElementById('actual').addEventListener('click', function (event) {
+    var isActual = frame.classList.toggle('actual');
+    event.target.setAttribute('aria-pressed', String(isActual));
+  });
   large.addEventListener('keydown', function (event) {
+    if (frame.classList.contains('actual') && document.activeElement === frame) { return; }
     if (event.key === 'ArrowLeft') { show(place - 1); }
     if (event.key === 'ArrowRight') { show(place + 1); }
   });

@@ -58,9 +58,10 @@ _TITLES = {
 }
 
 _DIALOG = (
-    "<dialog id=large aria-labelledby=about><div class=bar-of-buttons><span id=steps><button type=button id=back>Back"
-    "</button> <button type=button id=on>On</button></span><span id=place></span>"
-    "<button type=button id=close>Close</button></div><div id=frame></div><p id=about></p></dialog>"
+    "<dialog id=large aria-labelledby=about><div class=bar-of-buttons><span id=steps>"
+    "<button type=button id=back>Back</button> <button type=button id=on>On</button></span><span id=place></span>"
+    "<button type=button id=actual aria-pressed=false title='Actual size' aria-label='Actual size'>1:1</button>"
+    "<button type=button id=close>Close</button></div><div id=frame tabindex=0></div><p id=about></p></dialog>"
 )
 
 
