@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from small_parser import SIDE, write_parser
 from typer.testing import CliRunner
 
+from small_parser import SIDE, write_parser
 from telltale.cli import app
 from telltale.errors import InvalidConfig
 

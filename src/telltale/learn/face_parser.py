@@ -68,20 +68,21 @@ def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
 
 
 class _FromPixels(nn.Module):
-    """uint8 pictures (n, side, side, 3) to part numbers (n, side, side), as the ONNX file takes and gives them.
+    """uint8 pictures (n, side, side, 3) to part numbers (n, 2 side, 2 side), as the ONNX file takes and gives them.
 
-    A picture and its mirror image are parsed, and their logits added: no part knows left from right.
+    A picture and its mirror image are parsed, and their logits added: no part knows left from right. The sum is
+    enlarged before the choice, so that borders fall between the pixels that were parsed.
     """
 
     def __init__(self, parser: FaceParser) -> None:
         super().__init__()
         self.parser = parser
 
-    def forward(self, images: UInt8[Tensor, "n side side 3"]) -> UInt8[Tensor, "n side side"]:
-        """Scale, parse twice, choose."""
+    def forward(self, images: UInt8[Tensor, "n side side 3"]) -> UInt8[Tensor, "n twice twice"]:
+        """Scale, parse twice, enlarge, choose."""
         scaled = images.permute(0, 3, 1, 2).float() / 127.5 - 1
         logits: Tensor = self.parser(scaled) + self.parser(scaled.flip(3)).flip(3)
-        return logits.argmax(1).to(torch.uint8)
+        return interpolate(logits, scale_factor=2.0, mode="bilinear").argmax(1).to(torch.uint8)
 
 
 def export_parser(parser: FaceParser, out: Path, made_with: Mapping[str, str]) -> None:
