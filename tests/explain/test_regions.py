@@ -1,6 +1,7 @@
 """The paper's rule, the random baseline, the exact test, and pictures that do not count."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from telltale.detector import Detector
 from telltale.errors import InvalidConfig, UnsuitableImage
 from telltale.explain.face_parsing import Parse, by_masks
 from telltale.explain.face_parts import PARTS
-from telltale.explain.region_files import chart, omission_table, sheets, table
+from telltale.explain.region_files import bars, chart, omission_table, sheets, table
 from telltale.explain.regions import Regions, _two_sided, find_regions, holm, part_of, region_rows, shows_a_face
 from telltale.geometry import PatchGrid
 from telltale.image import Preparation
@@ -185,6 +186,23 @@ def test_all_sources_together(faces: tuple[list[Sample], Parse]) -> None:
     whole = [row for row in rows if row.source == "(all)"]
     assert {row.n for row in whole} == {12}
     assert sum(row.top_count for row in whole) == 12
+
+
+def test_no_bar_leaves_the_chart(faces: tuple[list[Sample], Parse]) -> None:
+    samples, parse = faces
+    rows = [row for row in region_rows(find_regions(detector(), samples, parse)) if row.label == "fake"][: len(PARTS)]
+    # The surest patch of the second panel lies in one part always; the first panel's parts are even.
+    even = [replace(row, source="even", share=1 / 11, low=0.01, high=0.2, random_share=1 / 11) for row in rows]
+    other = [replace(row, source="even", label="real") for row in even]
+    sure = [replace(row, source="sure", share=float(n == 3), low=0.0, high=float(n == 3)) for n, row in enumerate(rows)]
+    panels = [panel for panel in bars([*even, *other, *sure]).axes if panel.axison]
+    assert [panel.get_title() for panel in panels] == [
+        f"{kind}, {rows[0].n} pictures" for kind in ("even, real", "even, fake", "sure, fake")
+    ]
+    for panel in panels:
+        assert panel.get_xlim()[0] == 0
+        assert max(bar.get_width() for bar in panel.patches) <= panel.get_xlim()[1]
+    assert max(bar.get_width() for bar in panels[2].patches) == 100
 
 
 def test_files(faces: tuple[list[Sample], Parse]) -> None:

@@ -38,30 +38,50 @@ def omission_table(found: Regions) -> Iterator[dict[str, str]]:
 
 
 def chart(rows: Sequence[RegionRow]) -> bytes:
-    """A PNG: for every source and label, the share of surest patches in each part beside that of random patches.
+    """A PNG of `bars`.
+
+    Raises:
+        MissingExtra: without the `[evaluate]` extra.
+    """
+    stream = BytesIO()
+    bars(rows).savefig(stream, format="png", metadata={"Software": None})
+    return stream.getvalue()
+
+
+def bars(rows: Sequence[RegionRow]) -> Any:
+    """A matplotlib figure: each source and label's share of surest patches in each part beside that of random ones.
+
+    Where a source has several labels, each source takes a line of its own, reals on the left. All panels share one
+    axis, from 0 to what the longest interval needs.
 
     Raises:
         MissingExtra: without the `[evaluate]` extra.
     """
     figures: Any = require("matplotlib.figure", "evaluate")
     kinds = list(dict.fromkeys((row.source, row.label, row.n) for row in rows))
-    across = min(3, len(kinds))
-    down = -(-len(kinds) // across)
+    sources = list(dict.fromkeys(source for source, *_ in kinds))
+    labels: list[str] = [label for label in ("real", "fake", "unlabelled") if any(row.label == label for row in rows)]
+    by_label = len(sources) < len(kinds)
+    across = len(labels) if by_label else min(3, len(kinds))
+    down = len(sources) if by_label else -(-len(kinds) // across)
     figure = figures.Figure(figsize=(4.6 * across, 3.1 * down + 0.8), layout="constrained", dpi=110)
-    panels = figure.subplots(down, across, squeeze=False, sharex=True).ravel()
-    for panel, (source, label, n) in zip(panels, kinds, strict=False):
-        _panel(panel, [row for row in rows if (row.source, row.label) == (source, label)], label)
-        panel.set_title(f"{source or 'unknown source'}, {label}, {n} pictures", fontsize=9)
-    for panel in panels[len(kinds) :]:
+    panels = figure.subplots(down, across, squeeze=False, sharex=True)
+    unused = set(panels.flat)
+    for number, (source, label, n) in enumerate(kinds):
+        place = (sources.index(source), labels.index(label)) if by_label else divmod(number, across)
+        unused.discard(panels[place])
+        _panel(panels[place], [row for row in rows if (row.source, row.label) == (source, label)], label)
+        panels[place].set_title(f"{source or 'unknown source'}, {label}, {n} pictures", fontsize=9)
+    # Once, and last: an axis that is shared keeps the limits of whoever set them first.
+    panels[0, 0].set_xlim(0, 104 * max(max(row.high, row.random_share) for row in rows))
+    for panel in unused:
         panel.set_axis_off()
     figure.suptitle(
         "Where the surest patch lies (bars, 95 % interval)\nand where a random one would (black line)\n"
         f"* differs from chance, Holm-corrected p < {LEVEL}",
         fontsize=9,
     )
-    stream = BytesIO()
-    figure.savefig(stream, format="png", metadata={"Software": None})
-    return stream.getvalue()
+    return figure
 
 
 def _panel(panel: Any, rows: Sequence[RegionRow], label: str) -> None:
@@ -75,7 +95,6 @@ def _panel(panel: Any, rows: Sequence[RegionRow], label: str) -> None:
     names = [f"{row.part}{' *' if row.p_holm < LEVEL else ''}" for row in rows]
     panel.set_yticks(places, names, fontsize=8)
     panel.invert_yaxis()
-    panel.set_xlim(0)
     panel.set_xlabel("% of pictures", fontsize=8)
     panel.tick_params(axis="x", labelsize=8, labelbottom=True)
 
