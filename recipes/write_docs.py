@@ -451,6 +451,14 @@ def localised(rows: list[dict[str, str]]) -> str:
     return "\n".join(lines)
 
 
+def parts_together(text: str) -> str:
+    """Of the table of face parts, its heading and the lines over all sources."""
+    lines = text.splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("|"))
+    whole = [line for line in lines[start + 2 :] if "| (all) |" in line]
+    return "\n".join([*lines[: start + 2], *whole])
+
+
 def table(path: Path) -> list[dict[str, str]]:
     """The rows of a CSV file."""
     with path.open(newline="", encoding="utf-8") as stream:
@@ -479,6 +487,7 @@ def documents() -> Iterator[tuple[Path, str]]:
         ("audit.md", "audit", "audit_shared.json", lambda path: audited(json.loads(path.read_text(encoding="utf-8")))),
         ("explain.md", "heatmaps", "figure_heatmaps.md", lambda path: path.read_text(encoding="utf-8")),
         ("explain.md", "speed", "explain_speed.csv", lambda path: explaining(table(path))),
+        ("explain.md", "regions", "regions.md", lambda path: parts_together(path.read_text(encoding="utf-8"))),
     )
     texts: dict[Path, str] = {}
     for page, mark, source, written in pages:
