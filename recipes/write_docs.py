@@ -487,6 +487,7 @@ def documents() -> Iterator[tuple[Path, str]]:
         ("audit.md", "audit", "audit_shared.json", lambda path: audited(json.loads(path.read_text(encoding="utf-8")))),
         ("explain.md", "heatmaps", "figure_heatmaps.md", lambda path: path.read_text(encoding="utf-8")),
         ("explain.md", "speed", "explain_speed.csv", lambda path: explaining(table(path))),
+        ("explain.md", "localisation", "localisation.csv", lambda path: localised(table(path))),
         ("explain.md", "regions", "regions.md", lambda path: parts_together(path.read_text(encoding="utf-8"))),
     )
     texts: dict[Path, str] = {}
