@@ -1,10 +1,23 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from telltale.data.index import ABOUT, COLUMNS, FACTS, JOURNAL, Journal, fingerprint, made_by, write_about, write_index
+from telltale.data.index import (
+    ABOUT,
+    COLUMNS,
+    FACTS,
+    JOURNAL,
+    Journal,
+    fingerprint,
+    made_by,
+    only_writer,
+    write_about,
+    write_index,
+)
 from telltale.data.settings import BuildSettings
 from telltale.errors import InvalidConfig
 
@@ -71,3 +84,15 @@ def test_the_fingerprint_follows_content_and_settings_only() -> None:
         assert fingerprint(SETTINGS, [ROW | {name: "b"}]) == own
     assert fingerprint(BuildSettings(seed=1), [ROW]) != own
     assert fingerprint(SETTINGS, [ROW, ROW]) != own
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="folders cannot be locked there")
+def test_a_second_process_that_builds_into_the_folder_is_told_so_and_a_dead_one_is_forgotten(tmp_path: Path) -> None:
+    held = "import sys, pathlib, telltale.data.index as i\nwith i.only_writer(pathlib.Path(sys.argv[1])): pass"
+    other = [sys.executable, "-c", held, str(tmp_path)]
+    with only_writer(tmp_path):
+        second = subprocess.run(other, capture_output=True, text=True, check=False)
+    assert second.returncode == 1
+    assert "a folder that no other process builds into" in second.stderr
+    assert subprocess.run(other, check=False).returncode == 0
+    assert not list(tmp_path.iterdir())

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from telltale.data.assembly import Assembly, Original, assemble, failure_row, printable
-from telltale.data.index import Journal, fingerprint, made_by, write_about, write_index, write_whole
+from telltale.data.index import Journal, fingerprint, made_by, only_writer, write_about, write_index, write_whole
 from telltale.data.making import Job, Made, Maker, Row, Tools, blind, built_name
 from telltale.data.pool import in_processes
 from telltale.data.sample import Sample
@@ -85,29 +85,31 @@ def build(
         visit: called after each original.
 
     Raises:
-        InvalidConfig: `out` holds something else, a re-synthesis without its tool, a worker process that died.
+        InvalidConfig: `out` holds something else, a re-synthesis without its tool, a worker process that died, another
+            process that builds into `out`.
         InvalidDataset: no samples, or none that could be built.
         MissingExtra: without the `[evaluate]` extra, which writes the index.
         OSError: the disk is full, or a file may not be written.
     """
     require("pyarrow", "evaluate")
     _check(samples, settings, tools)
-    with Journal(out, settings) as journal:
-        made, kept = _make(samples, out, settings, tools, workers, journal, visit)
-    originals = [_original(samples[one.number], one, journal.rows) for one in made if "" in one.rows]
-    assembly = assemble(originals, settings, shares=shares, bits=bits, move=move)
-    failures = [failure_row(samples[one.number], name, why) for one in made for name, why in one.failures.items()]
-    failures = sorted((*failures, *assembly.failures), key=lambda row: (row["original_path"], row["source"]))
-    _remove_strays(out, settings, made, assembly)
-    report = _report(assembly, failures, kept, fingerprint(settings, assembly.rows))
-    write_whole(out / "duplicates.csv", _csv(DUPLICATES, assembly.duplicates))
-    write_whole(out / "failures.csv", _csv(FAILURES, failures))
-    if not assembly.rows:
-        raise _nothing(out, failures)
-    write_index(out, assembly.rows)
-    # Last, since it says that the data set is whole.
-    write_about(out, _about(settings, assembly, report))
-    journal.remove()
+    with only_writer(out):
+        with Journal(out, settings) as journal:
+            made, kept = _make(samples, out, settings, tools, workers, journal, visit)
+        originals = [_original(samples[one.number], one, journal.rows) for one in made if "" in one.rows]
+        assembly = assemble(originals, settings, shares=shares, bits=bits, move=move)
+        failures = [failure_row(samples[one.number], name, why) for one in made for name, why in one.failures.items()]
+        failures = sorted((*failures, *assembly.failures), key=lambda row: (row["original_path"], row["source"]))
+        _remove_strays(out, settings, made, assembly)
+        report = _report(assembly, failures, kept, fingerprint(settings, assembly.rows))
+        write_whole(out / "duplicates.csv", _csv(DUPLICATES, assembly.duplicates))
+        write_whole(out / "failures.csv", _csv(FAILURES, failures))
+        if not assembly.rows:
+            raise _nothing(out, failures)
+        write_index(out, assembly.rows)
+        # Last, since it says that the data set is whole.
+        write_about(out, _about(settings, assembly, report))
+        journal.remove()
     return report
 
 

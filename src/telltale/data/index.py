@@ -1,7 +1,10 @@
 """The files of a built data set: `index.parquet`, `dataset.json`, and the journal of a build that is under way."""
 
 import json
+import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from hashlib import sha256
 from pathlib import Path
@@ -87,6 +90,46 @@ class Journal:
     def remove(self) -> None:
         """The index is written."""
         self._path.unlink()
+
+
+@contextmanager
+def only_writer(out: Path) -> Iterator[None]:
+    """Make the folder `out` and hold it: two builds into one folder would take each other's files for strays.
+
+    By the system's lock on the folder itself, so that a killed build leaves nothing behind. Where folders cannot be
+    locked (Windows, some network drives), nothing is held.
+
+    Raises:
+        InvalidConfig: another process builds into it.
+        OSError: the folder cannot be made.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    handle = _locked(out)
+    try:
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def _locked(folder: Path) -> int | None:
+    if sys.platform == "win32":
+        return None
+    from fcntl import LOCK_EX, LOCK_NB, flock
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        flock(handle, LOCK_EX | LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        if isinstance(error, BlockingIOError):
+            raise InvalidConfig(
+                expected=f"a folder that no other process builds into: {folder}",
+                found="one that does",
+                do="Wait for it to end, or give another --out.",
+            ) from error
+        return None
+    return handle
 
 
 def write_index(out: Path, rows: Sequence[Row]) -> None:
