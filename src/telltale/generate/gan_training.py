@@ -119,7 +119,8 @@ def train_gan(
     begin, sums = time.perf_counter(), np.zeros(4)
     for step in range(done, settings.steps):
         _set_learning_rate(optimisers, settings, step)
-        sums += _update(generator, critic, optimisers, _batch(pictures, settings, step), settings.seed * 2**32 + step)
+        real = drawn(pictures, settings.batch, settings.seed, step)
+        sums += _update(generator, critic, optimisers, real, settings.seed * 2**32 + step)
         _follow(average, generator, min(_MEMORY, (step + 1) / (step + 10)))
         if (step + 1) % settings.save_every == 0 or step + 1 == settings.steps:
             means = sums / (step + 1 - done)
@@ -166,13 +167,13 @@ def _set_learning_rate(optimisers: dict[str, torch.optim.Adam], settings: GanCon
             group["lr"] = settings.learning_rate * share
 
 
-def _batch(
-    pictures: UInt8[Tensor, "n 3 side side"], settings: GanConfig, step: int
+def drawn(
+    pictures: UInt8[Tensor, "n 3 side side"], batch: int, seed: int, step: int
 ) -> Float[Tensor, "batch 3 side side"]:
     """Pictures of a step in [-1, 1]: without replacement within it, each mirrored or not."""
-    order = np.random.default_rng([settings.seed, step])
-    chosen = pictures[torch.from_numpy(order.choice(len(pictures), settings.batch, replace=False))].float() / 127.5 - 1
-    mirrored = torch.from_numpy(order.random(settings.batch) < 0.5)[:, None, None, None]
+    order = np.random.default_rng([seed, step])
+    chosen = pictures[torch.from_numpy(order.choice(len(pictures), batch, replace=False))].float() / 127.5 - 1
+    mirrored = torch.from_numpy(order.random(batch) < 0.5)[:, None, None, None]
     return torch.where(mirrored, chosen.flip(-1), chosen)
 
 
@@ -188,14 +189,14 @@ def _update(
     latent = int(getattr(generator, "latent"))  # noqa: B009 (a Module's attributes have no type)
     with torch.no_grad():
         made = generator(normal_latents(len(real), latent, 2 * seed))
-    of_real, of_made = critic(_changed(real, random)), critic(_changed(made, random))
+    of_real, of_made = critic(augmented(real, random)), critic(augmented(made, random))
     critic_loss = torch.relu(1 - of_real).mean() + torch.relu(1 + of_made).mean()
     optimisers["critic"].zero_grad(set_to_none=True)
     torch.autograd.backward(critic_loss)
     optimisers["critic"].step()
 
     critic.requires_grad_(False)
-    of_new: Tensor = critic(_changed(generator(normal_latents(len(real), latent, 2 * seed + 1)), random))
+    of_new: Tensor = critic(augmented(generator(normal_latents(len(real), latent, 2 * seed + 1)), random))
     generator_loss = -of_new.mean()
     optimisers["generator"].zero_grad(set_to_none=True)
     torch.autograd.backward(generator_loss)
@@ -204,7 +205,7 @@ def _update(
     return np.array([critic_loss.item(), generator_loss.item(), of_real.mean().item(), of_made.mean().item()])
 
 
-def _changed(images: Float[Tensor, "n 3 side side"], random: torch.Generator) -> Float[Tensor, "n 3 side side"]:
+def augmented(images: Float[Tensor, "n 3 side side"], random: torch.Generator) -> Float[Tensor, "n 3 side side"]:
     """Each image shifted by up to an eighth of its side, grey where nothing comes in, and made brighter or darker."""
     n, _, side, _ = images.shape
     most = side // _SHIFT
