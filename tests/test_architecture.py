@@ -15,7 +15,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 # What the base install does not bring, and what it brings but `--help` and `import telltale` can do without.
 EXTRAS = (
     "torch", "torchvision", "safetensors", "diffusers", "sklearn", "scipy", "pyarrow", "pandas", "matplotlib", "cv2",
-    "onnx", "onnxscript", "openvino", "pillow_heif", "tensorboard", "skimage",
+    "onnx", "onnxscript", "openvino", "pillow_heif", "tensorboard", "skimage", "av",
 )  # fmt: skip
 
 BLOCK = """

@@ -4,6 +4,7 @@
 TelltaleError                 expected, found, what to do
 ├── UndecodableImage          not a picture we can read: missing, empty, truncated, another format
 │   └── TooManyPixels         larger than the limit; known from the header, before decoding
+├── UndecodableVideo          not a video we can read, or one of which a part cannot be read; says from when on
 ├── UnsuitableImage           a picture, but not one this detector can score: too small, too elongated
 ├── InvalidDetector           a weights file or spec that is unknown, damaged, or not telltale's
 ├── InvalidDataset            samples that contradict each other, one class only, an empty folder, a wrong manifest
@@ -47,6 +48,10 @@ class UndecodableImage(TelltaleError):
 
 class TooManyPixels(UndecodableImage):
     """A picture larger than the limit, by its header."""
+
+
+class UndecodableVideo(TelltaleError):
+    """A file that is no video telltale can read, or one of which a part cannot be read."""
 
 
 class UnsuitableImage(TelltaleError):
