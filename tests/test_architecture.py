@@ -100,6 +100,7 @@ def test_the_console_names_every_command_and_the_version() -> None:
         "robustness",
         "report",
         "explain",
+        "finetune",
     ):
         assert f" {command} " in done.stdout
     done = subprocess.run([sys.executable, "-m", "telltale", "--version"], capture_output=True, text=True, check=True)

@@ -17,6 +17,7 @@ from telltale.cli.calibrate import calibrate
 from telltale.cli.evaluate import evaluate
 from telltale.cli.explain import explain
 from telltale.cli.export import export
+from telltale.cli.finetune import finetune
 from telltale.cli.import_original import import_original
 from telltale.cli.predict import predict
 from telltale.cli.progress import one_line
@@ -44,6 +45,7 @@ app.command("import-original")(import_original)
 app.command("evaluate")(evaluate)
 app.command("calibrate")(calibrate)
 app.command("robustness")(robustness)
+app.command("finetune")(finetune)
 app.command("report")(report)
 app.add_typer(explain, name="explain")
 

@@ -91,6 +91,7 @@ def finetune(
         TrainingStopped: a state of other settings or networks, or a damaged one.
     """
     run = _set_up(generator, against, own, settings, out, quality)
+    out.mkdir(parents=True, exist_ok=True)
     past = _resumed(run)
     if not past:
         _warm_up(run)
@@ -118,6 +119,16 @@ def history(out: Path) -> list[Step]:
     return [] if facts is None else [Step(**one) for one in facts["history"]]
 
 
+def seconds_per_step(generator: nn.Module, against: Sequence[Judge], own: OwnLoss, settings: FinetuneConfig) -> float:
+    """What a step takes, measured on the second and third; the generator is then no longer as it was."""
+    run = _set_up(generator, against, own, settings, Path(), None)
+    _update(run, 0)
+    begin = time.perf_counter()
+    for step in (1, 2):
+        _update(run, step)
+    return (time.perf_counter() - begin) / 2
+
+
 def fingerprint(module: nn.Module) -> str:
     """sha256 over names and values of everything a module holds."""
     held = sha256()
@@ -143,7 +154,6 @@ def _set_up(
     for judge in against:
         judge.classifier.eval().requires_grad_(False)
     _check_generator(generator.eval(), against, own)
-    out.mkdir(parents=True, exist_ok=True)
     moving = [parameter for parameter in generator.parameters() if parameter.requires_grad]
     return _Run(
         generator=generator,

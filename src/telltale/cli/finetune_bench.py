@@ -1,0 +1,176 @@
+"""What `telltale finetune` needs before its first step, read from what its words name."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from telltale.errors import InvalidConfig, InvalidDataset, InvalidDetector
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor, nn
+
+    from telltale.data.sample import Sample
+    from telltale.generate.finetuning_config import FinetuneConfig
+    from telltale.generate.finetuning_folder import Failures
+    from telltale.generate.finetuning_judge import Judge
+    from telltale.generate.finetuning_losses import OwnLoss
+
+LOSSES = ("auto", "adversarial", "resynthesis", "latents")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """Everything a run needs, read."""
+
+    path: Path
+    network: "nn.Module"
+    judges: "list[Judge]"
+    own: "OwnLoss"
+    settings: "FinetuneConfig"
+    facts: dict[str, Any]
+    failures: "Failures"
+
+
+def real_samples(sources: list[Path], split: str | None, include: "Sequence[str]" = ()) -> "list[Sample]":
+    """The photographs of folders, data sets and manifests; of labelled ones the reals only.
+
+    Raises:
+        InvalidDataset: none there; or see `telltale.data.samples.scan`.
+    """
+    from telltale.data.layouts import of_one_label
+    from telltale.data.samples import scan
+
+    found: list[Sample] = []
+    for source in sources:
+        listed = scan([source], split=split) if _says_labels(source) else of_one_label(source, is_fake=False)
+        found += [one for one in listed if one.is_fake is False and (not include or one.source in include)]
+    if not found:
+        raise InvalidDataset(
+            expected="photographs", found="nothing labelled real in these sources", do="Name real pictures."
+        )
+    return found
+
+
+def _says_labels(source: Path) -> bool:
+    """Whether names or tables say what is real; a folder that says nothing is what the option's name says."""
+    from telltale.data.layouts import pictures, tables
+    from telltale.data.vocabulary import label_of
+
+    if not source.is_dir() or tables(source):
+        return True
+    words = {word for path in pictures(source) for word in path.relative_to(source).parts[:-1]}
+    return any(label_of(word, {}) is not None for word in (source.name, *words))
+
+
+def _judges(words: list[str], jpeg: int | None) -> "list[Judge]":
+    """The detectors, fixed, seeing samples as a file would hold them."""
+    from numpy.random import default_rng
+
+    from telltale.data.corruptions import jpeg as as_jpeg
+    from telltale.generate.finetuning_judge import judge_of
+    from telltale.learn.checkpoint import restore
+
+    random = default_rng(0)  # the corruption's signature asks for one; JPEG draws nothing
+    saved = None if jpeg is None else lambda pixels: as_jpeg(pixels, float(jpeg), random)
+    for word in words:
+        if Path(word).suffix != ".safetensors":
+            raise InvalidDetector(
+                expected="a detector with gradients: the best.safetensors of `telltale train`",
+                found=f"{word}: ONNX files and shipped detectors run on an engine without gradients",
+                do="Name the weights that `telltale train` wrote.",
+            )
+    return [judge_of(*restore(Path(word)), saved=saved) for word in words]
+
+
+def prepare(
+    path: Path, against: list[str], reals: "list[Sample]", settings: "FinetuneConfig", loss: str, jpeg: int | None
+) -> Bench:
+    """Read generator, detectors and photographs.
+
+    Args:
+        path: the generator's file.
+        against: the detectors' files.
+        reals: photographs.
+        settings: of the finetuning.
+        loss: one of LOSSES.
+        jpeg: quality at which the detectors see the samples; None is without.
+
+    Raises:
+        InvalidConfig: no generator's file, or a loss that it does not have.
+        InvalidDetector: a detector without gradients, or damaged.
+        InvalidDataset: no photograph that can be read.
+    """
+    from telltale.generate.families import load_generator, read_generator_facts
+    from telltale.generate.finetuning_folder import photographs
+    from telltale.learn.checkpoint import file_hash
+
+    judges = _judges(against, jpeg)
+    network, about = load_generator(path), read_generator_facts(path)
+    pictures, failures = photographs(reals, int(getattr(network, "side")))  # noqa: B009 (as below)
+    chosen = _chosen_loss(loss, network)
+    network, own = _own(chosen, network, pictures, settings)
+    facts = {
+        "generator": {"file": path.name, "sha256": file_hash(path), "family": about.family, "sizes": dict(about.sizes)},
+        "against": [
+            {"name": one.name, "sha256": file_hash(Path(word))} for one, word in zip(judges, against, strict=True)
+        ],
+        "loss": chosen,
+        "seen_as": "PNG" if jpeg is None else f"JPEG {jpeg}",
+        "photographs": len(pictures),
+        "unreadable": len(failures),
+    }
+    return Bench(
+        path=path,
+        network=network,
+        judges=judges,
+        own=own,
+        settings=settings,
+        facts=facts,
+        failures=failures,
+    )
+
+
+def _chosen_loss(word: str, network: "nn.Module") -> str:
+    from telltale.generate.vae import Vae
+
+    if word not in LOSSES:
+        raise InvalidConfig(expected=f"a loss out of {', '.join(LOSSES)}", found=repr(word), do="Choose one.")
+    has_encoder = isinstance(network, Vae)
+    if word == "resynthesis" and not has_encoder:
+        raise InvalidConfig(
+            expected="a generator with an encoder, which re-synthesis needs",
+            found=type(network).__name__,
+            do="Choose --loss adversarial or latents.",
+        )
+    if word != "auto":
+        return word
+    return "resynthesis" if has_encoder else "adversarial"
+
+
+def _own(
+    loss: str, network: "nn.Module", pictures: "Tensor", settings: "FinetuneConfig"
+) -> "tuple[nn.Module, OwnLoss]":
+    """The module that moves, and its own loss."""
+    import torch
+
+    from telltale.generate.finetuning_losses import MovedLatents, adversarial, resynthesis, staying
+    from telltale.generate.gan import SIDE, ConvolutionalCritic
+    from telltale.generate.latents import normal_latents
+
+    latent = int(getattr(network, "latent"))  # noqa: B009 (a Module's attributes have no type)
+    if loss == "latents":
+        moved = MovedLatents(network, normal_latents(settings.checked, latent, settings.seed))
+        return moved, staying(moved, settings)
+    if loss == "resynthesis":
+        return network, resynthesis(lambda images: network.encode(images)[0], pictures, settings)  # type: ignore[operator]
+    if pictures.shape[-1] != SIDE:
+        raise InvalidConfig(
+            expected=f"a generator of {SIDE} px, for which there is a critic",
+            found=f"{pictures.shape[-1]} px",
+            do="Choose --loss latents, or call telltale.generate.finetuning.finetune with a critic of your own.",
+        )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        return network, adversarial(ConvolutionalCritic(), pictures, settings, latent=latent)

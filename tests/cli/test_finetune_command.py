@@ -1,0 +1,173 @@
+"""`telltale finetune`: everything in one folder, resumable, with clear words for what cannot work."""
+
+import csv
+import inspect
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import numpy as np
+import pytest
+import torch
+import typer
+from PIL import Image
+from safetensors.torch import load_file
+from typer.testing import CliRunner
+
+from telltale.cli.finetune import finetune
+from telltale.errors import InvalidConfig, InvalidDataset, InvalidDetector
+from telltale.generate.families import GeneratorFacts, build_generator, load_generator, save_generator
+from telltale.generate.finetuning_config import FinetuneConfig
+from telltale.image import Preparation
+from telltale.learn import checkpoint
+from telltale.learn.classifier import build
+from telltale.spec import DetectorSpec
+
+NO_SETTINGS = {
+    "generator",
+    "against",
+    "reals",
+    "split",
+    "include",
+    "out",
+    "loss",
+    "jpeg",
+    "resume",
+    "dry_run",
+    "threads",
+}
+SMALL = (
+    "--steps",
+    2,
+    "--batch",
+    2,
+    "--checked",
+    4,
+    "--check-every",
+    1,
+    "--warm-up",
+    1,
+    "--target",
+    0,
+    "--least-diversity",
+    0,
+    "--threads",
+    1,
+)
+app = typer.Typer()
+app.command()(finetune)
+
+
+def run(*words: object, code: int = 0) -> str:
+    result = CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A generator, an autoencoder, a detector and photographs."""
+    folder = tmp_path_factory.mktemp("finetune")
+    torch.manual_seed(0)
+    for name, family, sizes in (("gan", "gan_nearest", {"latent": 4, "width": 2}), ("vae", "vae", {})):
+        facts = GeneratorFacts(family=family, sizes=sizes, made_with={"seed": 0})
+        save_generator(folder / f"{name}.safetensors", build_generator(family, **sizes), facts)
+    model = build("resnet18_layer1").eval()
+    preparation = Preparation(side=None)
+    spec = DetectorSpec(name="mine", architecture="resnet18_layer1", preparation=preparation, grid=model.grid)
+    checkpoint.save(folder / "detector.safetensors", model, spec)
+    draw = np.random.default_rng(0)
+    (folder / "photographs").mkdir()
+    for index in range(4):
+        pixels = draw.integers(0, 256, (80, 64, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / "photographs" / f"{index}.png")
+    return folder
+
+
+def words(home: Path, name: str = "gan") -> tuple[object, ...]:
+    where = ("--against", home / "detector.safetensors", "--reals", home / "photographs")
+    return (home / f"{name}.safetensors", *where, *SMALL)
+
+
+def test_every_setting_is_an_option_with_its_default() -> None:
+    hints = get_type_hints(finetune, include_extras=True)
+    options: dict[str, Any] = {name: hints[name] for name in inspect.signature(finetune).parameters}
+    assert set(options) - NO_SETTINGS == {one.name for one in fields(FinetuneConfig)}
+    config = FinetuneConfig()
+    for name in set(options) - NO_SETTINGS - {"quality_within"}:
+        assert get_origin(options[name]) is Annotated
+        assert get_args(options[name])[1].show_default == str(getattr(config, name)), name
+
+
+def test_a_run_leaves_generator_figures_pictures_and_says_how(home: Path, tmp_path: Path) -> None:
+    said = run(*words(home), "--out", tmp_path / "out", "--jpeg", 90)
+    assert [line.split()[1] for line in said.splitlines() if line.startswith("step")] == ["0", "1", "2"]
+    out = tmp_path / "out"
+    rows = list(csv.DictReader((out / "steps.csv").read_text().splitlines()))
+    assert [row["step"] for row in rows] == ["0", "1", "2"]
+    assert rows[0]["own_loss"] == ""
+    assert float(rows[2]["distance"]) > 0
+    facts = json.loads((out / "run.json").read_text())
+    assert facts["seen_as"] == "JPEG 90"
+    assert facts["config"]["steps"] == 2
+    assert facts["after"]["step"] == 2
+    assert facts["photographs"] == 4
+    with Image.open(out / "before_after.png") as picture:
+        assert picture.size == (2 * 6 * 64 + 8, 6 * 64 + 14)
+    made = load_generator(out / "generator.safetensors")
+    given = load_generator(home / "gan.safetensors")
+    assert any(not torch.equal(a, b) for a, b in zip(made.parameters(), given.parameters(), strict=True))
+
+
+def test_a_run_goes_on_and_is_not_overwritten(home: Path, tmp_path: Path) -> None:
+    run(*words(home), "--out", tmp_path)
+    with pytest.raises(InvalidConfig, match="a new folder"):
+        run(*words(home), "--out", tmp_path)
+    said = run(*words(home), "--out", tmp_path, "--resume", "--steps", 3)
+    assert [line.split()[1] for line in said.splitlines() if line.startswith("step")] == ["3"]
+    assert len((tmp_path / "steps.csv").read_text().splitlines()) == 5
+
+
+def test_a_dry_run_writes_nothing(home: Path, tmp_path: Path) -> None:
+    said = run(*words(home), "--out", tmp_path / "out", "--dry-run")
+    assert '"loss"' not in said
+    assert "adversarial" in said
+    assert "cost:" in said
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(InvalidConfig, match="--out FOLDER"):
+        run(*words(home))
+
+
+def test_a_vae_is_finetuned_by_resynthesis_and_latents_move_alone(home: Path, tmp_path: Path) -> None:
+    run(*words(home, "vae"), "--out", tmp_path / "vae")
+    assert json.loads((tmp_path / "vae" / "run.json").read_text())["loss"] == "resynthesis"
+    run(*words(home), "--loss", "latents", "--out", tmp_path / "latents")
+    assert load_file(tmp_path / "latents" / "latents.safetensors")["latents"].shape == (4, 4)
+    assert not (tmp_path / "latents" / "generator.safetensors").exists()
+    with pytest.raises(InvalidConfig, match="with an encoder"):
+        run(*words(home), "--loss", "resynthesis", "--out", tmp_path / "none")
+    with pytest.raises(InvalidConfig, match="a loss out of"):
+        run(*words(home), "--loss", "odd", "--out", tmp_path / "none")
+
+
+def test_what_cannot_be_fooled_or_read_is_said(home: Path, tiny_detector: Path, tmp_path: Path) -> None:
+    for word in (tiny_detector, "telltale-faces"):
+        with pytest.raises(InvalidDetector, match="with gradients"):
+            run(home / "gan.safetensors", "--against", word, "--reals", home / "photographs", "--out", tmp_path)
+    with pytest.raises(InvalidConfig, match="a generator's file"):
+        run(home / "detector.safetensors", *words(home)[1:], "--out", tmp_path)
+    fakes = tmp_path / "fake"
+    fakes.mkdir()
+    Image.new("RGB", (64, 64)).save(fakes / "a.png")
+    with pytest.raises(InvalidDataset, match="nothing labelled real"):
+        run(*words(home)[:3], "--reals", fakes, "--out", tmp_path / "out")
+
+
+def test_a_broken_photograph_is_a_row_and_an_exit_code(home: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "more"
+    broken.mkdir()
+    (broken / "broken.png").write_bytes(b"no picture")
+    said = run(*words(home), "--reals", broken, "--out", tmp_path / "out", code=1)
+    assert "1 photographs could not be read" in said
+    assert "broken.png" in (tmp_path / "out" / "failures.csv").read_text()
