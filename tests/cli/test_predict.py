@@ -174,7 +174,7 @@ def test_exit_codes(run: Run, pictures: Path, tmp_path: Path) -> None:
     nothing = run(tmp_path / "empty")
     assert nothing.code == 2
     assert nothing.out == ""
-    assert nothing.err.startswith("telltale: expected at least one picture; found none in ")
+    assert nothing.err.startswith("telltale: expected at least one picture or video; found none in ")
 
 
 def test_a_failure_is_a_row_with_its_reason(run: Run, pictures: Path) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_videos import av, index_of, shade, write_sound, write_video
 
+from small_videos import av, index_of, shade, write_sound, write_video
 from telltale.data.video import Frame, frames, is_video, upright
 from telltale.errors import InvalidConfig, MissingExtra, TooManyPixels, UndecodableVideo
 from telltale.image import Pixels

@@ -1,10 +1,11 @@
-"""`telltale predict`: is this picture generated, where does it show, how sure are we."""
+"""`telltale predict`: is this picture or video generated, where does it show, how sure are we."""
 
 import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,9 +16,12 @@ from telltale.cli.progress import one_line, progress
 from telltale.errors import InvalidConfig
 
 if TYPE_CHECKING:
+    from telltale.cli.predict_video import VideoWish
     from telltale.data.sample import Sample
     from telltale.detector import Detector
+    from telltale.evaluate.results import Row
     from telltale.evaluate.scoring import Failure, Score, Visit
+    from telltale.evaluate.video_scoring import VideoScore
 
 ALL_SCORED, SOME_FAILED, NOTHING_DONE = 0, 1, 2
 
@@ -26,23 +30,28 @@ def predict(
     paths: Annotated[
         list[str],
         typer.Argument(
-            help="Pictures, folders (searched to any depth), quoted globs, lists (.txt, .csv or .parquet with a column "
-            "'path'), or - for standard input: one picture's bytes, or one path a line."
+            help="Pictures, videos, folders (searched to any depth), quoted globs, lists (.txt, .csv or .parquet with "
+            "a column 'path'), or - for standard input: one picture's bytes, or one path a line."
         ),
     ],
     detector: Annotated[str, typer.Option(help=DETECTOR)] = "telltale-faces",
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines on standard output.")] = False,
     out: Annotated[Path | None, typer.Option(help="Also write results here: .parquet, .csv or .jsonl.")] = None,
-    heatmaps: Annotated[Path | None, typer.Option(help="Write an overlay for each picture into this folder.")] = None,
+    heatmaps: Annotated[
+        Path | None, typer.Option(help="Write an overlay for each picture, a film for each video, here.")
+    ] = None,
+    every: Annotated[float, typer.Option(min=0.001, help="Videos: seconds from one frame to the next.")] = 1.0,
+    timeline: Annotated[Path | None, typer.Option(help="Videos: write a row for each frame here; as --out.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Skip what --out holds already.")] = False,
     threads: Annotated[int, typer.Option(min=0, help="0 = one for each core.")] = 0,
     backend: Annotated[str, typer.Option(help=BACKENDS)] = "onnxruntime",
     max_pixels: Annotated[int, typer.Option(min=1, help="Refuse larger pictures before decoding.")] = 100_000_000,
 ) -> None:
-    """Score pictures: probability that each is generated, a verdict, and where the strongest patch lies.
+    """Score pictures and videos: probability that each is generated, a verdict, where and when it shows most.
 
     Exit code 0: all scored; 1: some failed, each with its reason; 2: nothing could be done.
     """
+    from telltale.cli.predict_video import VideoWish, open_timeline
     from telltale.cli.sources import find
     from telltale.evaluate.results import ResultFile, utf8
 
@@ -55,32 +64,84 @@ def predict(
     visit = None if heatmaps is None else _drawing(loaded, heatmaps)
     done = set() if sink is None else {utf8(row["path"]) for row in _same_weights(sink.kept(), loaded)}
     # What came through standard input has no path to be known by.
-    samples = (sample for sample in find(paths) if sample.data is not None or utf8(str(sample.path)) not in done)
-    scored, failed = _run(loaded, samples, sink, visit, as_json=as_json, max_pixels=max_pixels)
-    summary(scored, failed, len(done))
-    if failed:
+    samples = (
+        sample for sample in find(paths, videos=True) if sample.data is not None or utf8(str(sample.path)) not in done
+    )
+    moments = None if timeline is None else open_timeline(timeline, done, resume=resume)
+    wish = VideoWish(every=every, max_pixels=max_pixels, heatmaps=heatmaps, timeline=moments)
+    scored, failed, damaged = _run(loaded, samples, sink, visit, wish, as_json=as_json)
+    summary(scored, failed, len(done), damaged=damaged)
+    if failed or damaged:
         raise typer.Exit(SOME_FAILED if scored or done else NOTHING_DONE)
     if not scored and not done:
-        raise InvalidConfig(expected="at least one picture", found=f"none in {' '.join(paths)}", do="Check the paths.")
+        raise InvalidConfig(
+            expected="at least one picture or video", found=f"none in {' '.join(paths)}", do="Check the paths."
+        )
 
 
 def _run(
-    loaded: "Detector", samples: "Iterable[Sample]", sink: Any, visit: "Visit | None", *, as_json: bool, max_pixels: int
-) -> tuple[int, int]:
-    """Score, print and store each picture; returns how many were scored and how many failed."""
-    from telltale import __version__
-    from telltale.evaluate.scoring import Failure, row, score_files
+    loaded: "Detector",
+    samples: "Iterable[Sample]",
+    sink: Any,
+    visit: "Visit | None",
+    wish: "VideoWish",
+    *,
+    as_json: bool,
+) -> tuple[int, int, int]:
+    """Score, print and store each picture and video; returns how many were scored, failed, scored but damaged."""
+    from telltale.cli.predict_video import NOTE
+    from telltale.evaluate.scoring import Failure
 
-    counts = [0, 0]
-    with sink or nullcontext(), progress("scoring") as advance:
-        for record in score_files(loaded, samples, workers=loaded.threads, max_pixels=max_pixels, visit=visit):
-            flat = row(record, loaded, __version__)
-            counts[isinstance(record, Failure)] += 1
+    scored = failed = damaged = 0
+    noted = as_json
+    with sink or nullcontext(), wish.timeline or nullcontext(), progress("scoring") as advance:
+        for record in _records(loaded, samples, visit, wish):
+            flat, more = _rows(record, loaded)
             if sink is not None:
                 sink.add(flat)
-            print(json.dumps(flat) if as_json else _line(record), flush=True)
+            if more and not noted and flat["probability"] is not None:
+                print(NOTE, file=sys.stderr)
+                noted = True
+            print(json.dumps({**flat, **more}) if as_json else "\n".join(_lines(record)), flush=True)
+            scored += not isinstance(record, Failure)
+            failed += isinstance(record, Failure)
+            damaged += bool(more) and flat["error"] is not None
             advance()
-    return counts[0], counts[1]
+    return scored, failed, damaged
+
+
+def _records(
+    loaded: "Detector", samples: "Iterable[Sample]", visit: "Visit | None", wish: "VideoWish"
+) -> "Iterator[Score | VideoScore | Failure]":
+    """Pictures several at a time, videos one by one, in the order given."""
+    from telltale.cli.predict_video import score
+    from telltale.data.video import is_video
+    from telltale.evaluate.scoring import score_files
+
+    for is_film, group in groupby(samples, lambda sample: sample.data is None and is_video(sample.path)):
+        if is_film:
+            yield from (score(loaded, sample, wish) for sample in group)
+        else:
+            yield from score_files(loaded, group, workers=loaded.threads, max_pixels=wish.max_pixels, visit=visit)
+
+
+def _rows(record: "Score | VideoScore | Failure", loaded: "Detector") -> "tuple[Row, Row]":
+    """The row that every picture and video has, and what a video has besides."""
+    from telltale import __version__
+    from telltale.evaluate.scoring import row
+    from telltale.evaluate.video_rows import video_record, video_row
+    from telltale.evaluate.video_scoring import VideoScore
+
+    if isinstance(record, VideoScore):
+        return video_row(record, loaded, __version__), {"video": video_record(record)}
+    return row(record, loaded, __version__), {}
+
+
+def _lines(record: "Score | VideoScore | Failure") -> "Iterable[str]":
+    from telltale.cli.predict_video import lines
+    from telltale.evaluate.video_scoring import VideoScore
+
+    return lines(record) if isinstance(record, VideoScore) else [_line(record)]
 
 
 def _line(record: "Score | Failure") -> str:
@@ -137,8 +198,9 @@ def heatmap_name(path: Path, ending: str = ".png") -> str:
     return f"{name}.{sha256(os.fsencode(path)).hexdigest()[:8]}{ending}"
 
 
-def summary(done: int, failed: int, kept: int = 0, *, what: str = "scored") -> None:
+def summary(done: int, failed: int, kept: int = 0, *, what: str = "scored", damaged: int = 0) -> None:
     """The last line on standard error: to a person always, to a script where something failed or was kept."""
-    if failed or kept or sys.stderr.isatty():
+    if failed or kept or damaged or sys.stderr.isatty():
         earlier = f", {kept} kept from before" if kept else ""
-        print(f"{done} {what}, {failed} failed{earlier}", file=sys.stderr)
+        broken = f" ({damaged} of them damaged)" if damaged else ""
+        print(f"{done} {what}{broken}, {failed} failed{earlier}", file=sys.stderr)

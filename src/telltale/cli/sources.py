@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 
 from telltale.data.sample import Sample
+from telltale.data.video import ENDINGS as VIDEOS
 from telltale.errors import InvalidConfig, require
 
 # What `telltale predict FOLDER` looks at; a file named on the command line is tried whatever its ending.
@@ -18,25 +19,29 @@ ENDINGS = frozenset(
 LISTS = (".txt", ".csv", ".parquet")
 
 
-def find(words: list[str]) -> Iterator[Sample]:
+def find(words: list[str], *, videos: bool = False) -> Iterator[Sample]:
     """The pictures behind each word: a file, folder, glob, list, or - for standard input.
 
     Every word is looked at before the first picture is handed on; lists are then read line by line.
 
+    Args:
+        words: as on the command line.
+        videos: whether folders are searched for videos, too.
+
     Raises:
         InvalidConfig: a word that names nothing, or a list that cannot be read or has no paths.
     """
-    return chain.from_iterable([_behind(word) for word in words])
+    return chain.from_iterable([_behind(word, ENDINGS | VIDEOS if videos else ENDINGS) for word in words])
 
 
-def _behind(word: str) -> Iterator[Sample]:
+def _behind(word: str, endings: frozenset[str]) -> Iterator[Sample]:
     if not word:
         raise InvalidConfig(expected="a path", found="an empty word", do="Check the variable it came from.")
     if word == "-":
         return _standard_input(sys.stdin.buffer.read())
     path = Path(word)
     if os.path.isdir(word):  # noqa: PTH112 (Path.is_dir raises where a name is too long or a folder closed)
-        return (Sample(path=found) for found in _in_folder(path))
+        return (Sample(path=found) for found in _in_folder(path, endings))
     if path.suffix.lower() in LISTS and path.is_file():
         return (Sample(path=path.parent / found) for found in _in_list(path))
     # A file that is not there becomes a failed row: one wrong name must not stop the others.
@@ -45,8 +50,8 @@ def _behind(word: str) -> Iterator[Sample]:
     return _in_glob(word)
 
 
-def _in_folder(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file())
+def _in_folder(folder: Path, endings: frozenset[str]) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in endings and path.is_file())
 
 
 def _in_glob(pattern: str) -> Iterator[Sample]:

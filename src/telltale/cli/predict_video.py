@@ -1,0 +1,118 @@
+"""Videos in `telltale predict`: what is scored, printed and written for each."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from telltale.cli.progress import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from telltale.data.sample import Sample
+    from telltale.detector import Detector
+    from telltale.evaluate.results import ResultFile
+    from telltale.evaluate.scoring import Failure
+    from telltale.evaluate.video_scoring import VideoScore
+    from telltale.evaluate.video_summary import Summary
+
+NOTE = "telltale: note: P(fake) and its thresholds were calibrated on single pictures, not on videos"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoWish:
+    """What the command line asks for of each video.
+
+    Attributes:
+        every: seconds between frames.
+        max_pixels: of a frame.
+        heatmaps: folder for the film of heatmaps, the frames that matter and the chart; None for none.
+        timeline: where the rows of the timeline go; None for nowhere.
+    """
+
+    every: float
+    max_pixels: int
+    heatmaps: Path | None
+    timeline: "ResultFile | None"
+
+
+def open_timeline(path: Path, done: set[str], *, resume: bool) -> "ResultFile":
+    """A file of timelines; resumed, it keeps the rows of finished videos, since the others are scored again.
+
+    Args:
+        path: of the file.
+        done: paths of what is finished.
+        resume: go on with an earlier file.
+    """
+    from telltale.evaluate.results import ResultFile, utf8, write_rows
+    from telltale.evaluate.video_rows import TIMELINE
+
+    found = ResultFile(path, resume=resume, columns=TIMELINE)
+    if resume:
+        write_rows(path, (row for row in found.kept() if utf8(row["path"]) in done), columns=TIMELINE)
+        found.journal.unlink(missing_ok=True)
+    return found
+
+
+def score(loaded: "Detector", sample: "Sample", wish: VideoWish) -> "VideoScore | Failure":
+    """Score one video, and write what is asked for beside the score."""
+    from telltale.evaluate.scoring import Failure
+    from telltale.evaluate.video_scoring import score_video
+
+    settings: dict[str, Any] = {"every_seconds": wish.every, "max_pixels": wish.max_pixels}
+    if wish.heatmaps is None:
+        record = score_video(loaded, sample, **settings)
+    else:
+        record = _drawn(loaded, sample, settings, wish.heatmaps)
+    if wish.timeline is not None and not isinstance(record, Failure):
+        from telltale import __version__
+        from telltale.evaluate.video_rows import timeline_rows
+
+        for row in timeline_rows(record, loaded, __version__):
+            wish.timeline.add(row)
+    return record
+
+
+def _drawn(loaded: "Detector", sample: "Sample", settings: dict[str, Any], folder: Path) -> "VideoScore | Failure":
+    """The film of heatmaps, the frames that matter, the timeline's chart."""
+    from telltale.cli.predict import heatmap_name
+    from telltale.errors import MissingExtra
+    from telltale.evaluate.scoring import Failure
+    from telltale.evaluate.video_scoring import score_video
+    from telltale.evaluate.video_summary import Peaks
+    from telltale.explain.heatmap_files import save_png
+    from telltale.explain.timeline_chart import timeline
+    from telltale.explain.video_heatmaps import heatmap_film, write_peaks
+    from telltale.image import Pixels
+
+    peaks: Peaks[Pixels] = Peaks()
+    try:
+        with heatmap_film(folder / heatmap_name(sample.path, ".mp4"), loaded, peaks=peaks) as visit:
+            record = score_video(loaded, sample, visit=visit, **settings)
+    except MissingExtra as error:
+        return Failure(sample=sample, error=str(error))
+    write_peaks(peaks, folder / heatmap_name(sample.path, ""))
+    if not isinstance(record, Failure):
+        chart = timeline(record, loaded.spec.thresholds, every_seconds=settings["every_seconds"])
+        save_png(folder / heatmap_name(sample.path, ".timeline.png"), chart)
+    return record
+
+
+def lines(record: "VideoScore") -> "Iterable[str]":
+    """A line for the video, one for each face, and one for what could not be read."""
+    from telltale.explain.timeline_chart import clock
+
+    found = record.summary
+    times = ", ".join(clock(moment.seconds) for moment in record.matter)
+    yield one_line(f"{_said(found)}  {record.frames} frames, most fake at {times:<20}  {record.sample.path}")
+    for number, summary in record.tracks:
+        seen = f"{clock(summary.first)} to {clock(summary.last)}, {summary.moments} frames"
+        yield one_line(f"  face {number:<3} {_said(summary)}  {seen}")
+    if record.error:
+        yield one_line(f"  damaged: {record.error}")
+
+
+def _said(summary: "Summary") -> str:
+    word, value = ("score", summary.score) if summary.probability is None else ("P(fake)", summary.probability)
+    verdict = summary.verdict or "not calibrated"
+    return f"{verdict:<17} {word} {value:.2f}, top tenth {summary.top:.2f}, highest {summary.highest:.2f}"

@@ -1,0 +1,136 @@
+"""What the scored moments of a video come to: means, the highest, the frames that matter."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from telltale.data.equalise import Window
+from telltale.spec import Thresholds, Verdict
+
+# Of a video's pictures, the share that its `top` is the mean of.
+TOP_SHARE = 0.1
+# Frames that matter are at least so many seconds apart: neighbours show the same.
+APART = 2.0
+MATTER = 3
+# A face seen in fewer pictures than this share of the most seen one's does not decide for the video.
+LEAST_SEEN = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """A part of a frame to be scored as a picture.
+
+    Attributes:
+        window: which pixels.
+        track: number of the face it shows, from 1; None for the whole frame.
+    """
+
+    window: Window
+    track: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """One scored part of one frame.
+
+    Attributes:
+        seconds: when it is shown.
+        view: which pixels of the frame.
+        score, probability, verdict: as of a picture.
+        patch_logits_shape: (rows, columns) of patches.
+        strongest_patch: P(fake) of the patch that looks most fake.
+        strongest_window: (x, y, width, height) of what it reads, in pixels of the frame.
+    """
+
+    seconds: float
+    view: View
+    score: float
+    probability: float | None
+    verdict: Verdict | None
+    patch_logits_shape: tuple[int, int]
+    strongest_patch: float
+    strongest_window: tuple[int, int, int, int]
+
+    @property
+    def value(self) -> float:
+        """What the timeline shows: the probability, or the score of a detector that nobody calibrated."""
+        return self.score if self.probability is None else self.probability
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """Many moments as one: a whole video's, or one face's.
+
+    Attributes:
+        moments: how many.
+        first, last: seconds of the earliest and the latest.
+        score: mean score.
+        probability: mean probability; None if the detector was never calibrated.
+        top: mean of the highest tenth of the probabilities, at least one; of the scores if it was never calibrated.
+        highest: the highest of the same.
+        verdict: the detector's thresholds on the mean probability.
+        called_generated: share of the moments with the verdict "likely generated"; None if not calibrated.
+    """
+
+    moments: int
+    first: float
+    last: float
+    score: float
+    probability: float | None
+    top: float
+    highest: float
+    verdict: Verdict | None
+    called_generated: float | None
+
+
+def summarise(moments: Sequence[Moment], thresholds: Thresholds | None) -> Summary:
+    """What several moments, one or more, come to."""
+    values = sorted((one.value for one in moments), reverse=True)
+    probabilities = [one.probability for one in moments if one.probability is not None]
+    probability = float(np.mean(probabilities)) if probabilities else None
+    verdicts = [one.verdict for one in moments if one.verdict is not None]
+    return Summary(
+        moments=len(moments),
+        first=moments[0].seconds,
+        last=moments[-1].seconds,
+        score=float(np.mean([one.score for one in moments])),
+        probability=probability,
+        top=float(np.mean(values[: ceil(TOP_SHARE * len(values))])),
+        highest=values[0],
+        verdict=None if probability is None or thresholds is None else thresholds(probability),
+        called_generated=verdicts.count("likely generated") / len(verdicts) if verdicts else None,
+    )
+
+
+def leading(tracks: Sequence[tuple[int, Summary]]) -> Summary:
+    """Of the face that looks most fake, among those seen long enough not to be a slip of the face detector."""
+    most = max(summary.moments for _, summary in tracks)
+    seen = [summary for _, summary in tracks if summary.moments >= LEAST_SEEN * most]
+    return max(seen, key=lambda summary: summary.score if summary.probability is None else summary.probability)
+
+
+Kept = TypeVar("Kept")
+
+
+class Peaks(Generic[Kept]):
+    """The moments that look most fake, not two of them close together; holds no more than it is asked for.
+
+    Args:
+        count: how many to keep.
+        apart: of two moments closer than this, seconds, the one that looks less fake leaves.
+    """
+
+    def __init__(self, count: int = MATTER, apart: float = APART) -> None:
+        self._count, self._apart = count, apart
+        self.kept: list[tuple[Moment, Kept]] = []
+
+    def add(self, moment: Moment, kept: Kept) -> None:
+        """Take in one moment, later than those before or of the same frame."""
+        near = [one for one in self.kept if abs(one[0].seconds - moment.seconds) < self._apart]
+        if any(one[0].value >= moment.value for one in near):
+            return
+        self.kept = [one for one in self.kept if one not in near] + [(moment, kept)]
+        self.kept = sorted(self.kept, key=lambda one: -one[0].value)[: self._count]

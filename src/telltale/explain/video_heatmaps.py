@@ -1,0 +1,195 @@
+"""Heatmaps of a video: the scored frames as a film of overlays, and the frames that matter as pictures."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from fractions import Fraction
+from os import getpid
+from pathlib import Path
+from threading import get_ident
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from telltale.data.video import Frame
+from telltale.detector import Detector, Prediction
+from telltale.errors import InvalidConfig, require
+from telltale.evaluate.video_scoring import VideoVisit
+from telltale.evaluate.video_summary import Moment, Peaks
+from telltale.explain.heatmap_files import save_png
+from telltale.explain.heatmaps import legend, overlaid
+from telltale.explain.timeline_chart import clock
+from telltale.image import Pixels, Resized, resize
+
+# The first that PyAV's FFmpeg has: H.264 plays everywhere, MPEG-4 in most players.
+ENCODERS = ("libx264", "libopenh264", "mpeg4")
+LONGEST = 960
+_CAPTION = 24
+# Times in the film are whole milliseconds.
+_TICK = Fraction(1, 1000)
+
+
+@contextmanager
+def heatmap_film(path: Path, detector: Detector, *, peaks: Peaks[Pixels] | None = None) -> Iterator[VideoVisit]:
+    """A function to call with each scored frame, which goes into an MP4 file at the time it has in the video.
+
+    The file gets its name when it is whole; without a single frame there is none.
+
+    Args:
+        path: of the film.
+        detector: where its patches lie and how it prepares pictures.
+        peaks: also given each moment with the frame as it was drawn.
+
+    Raises:
+        UnsuitableImage: from the function: a whole-image baseline, which has no patches to place.
+        InvalidConfig: an FFmpeg without any of ENCODERS.
+        MissingExtra: without the `[video]` extra.
+    """
+    film = _Film(path)
+    try:
+
+        def visit(frame: Frame, said: Sequence[tuple[Moment, Prediction]]) -> None:
+            picture = drawn(frame, said, detector)
+            film.add(picture, frame.seconds)
+            for moment, _ in said:
+                if peaks is not None:
+                    peaks.add(moment, picture)
+
+        yield visit
+        film.finish()
+    finally:
+        film.discard()
+
+
+def write_peaks(peaks: Peaks[Pixels], name: Path) -> list[Path]:
+    """The frames that matter as PNG: `name`, the time, `.png`.
+
+    Args:
+        peaks: as `heatmap_film` filled them.
+        name: of the files, without what tells them apart.
+    """
+    found = []
+    for moment, picture in peaks.kept:
+        path = name.with_name(f"{name.name}.{moment.seconds:.2f}s.png")
+        save_png(path, picture)
+        found.append(path)
+    return found
+
+
+def drawn(frame: Frame, said: Sequence[tuple[Moment, Prediction]], detector: Detector) -> Resized:
+    """One frame with the heatmaps of its views, the legend, and a line with its time and what was said of it.
+
+    Returns:
+        RGB of even height and width, at most LONGEST px without the legend and the line.
+    """
+    height, width = frame.pixels.shape[:2]
+    scale = min(1.0, LONGEST / max(height, width))
+    canvas = resize(frame.pixels, max(1, round(height * scale)), max(1, round(width * scale))).copy()
+    for moment, prediction in said:
+        _lay(canvas, frame, moment, prediction, detector, scale)
+    board = Image.fromarray(canvas)
+    draw = ImageDraw.Draw(board)
+    for moment, _ in said:
+        if moment.view.track is not None:
+            _box(draw, moment, scale)
+    picture = np.hstack([np.asarray(board), legend(canvas.shape[0])])
+    picture = np.vstack([picture, _caption(frame.seconds, [moment for moment, _ in said], picture.shape[1])])
+    return _even(picture)
+
+
+def _lay(
+    canvas: Pixels, frame: Frame, moment: Moment, prediction: Prediction, detector: Detector, scale: float
+) -> None:
+    """One view's overlay, in place."""
+    window = moment.view.window
+    overlay = overlaid(np.ascontiguousarray(window.cut(frame.pixels)), prediction, detector, longest=LONGEST)
+    top, left = round(window.y * scale), round(window.x * scale)
+    bottom = min(canvas.shape[0], max(top + 1, round((window.y + window.height) * scale)))
+    right = min(canvas.shape[1], max(left + 1, round((window.x + window.width) * scale)))
+    canvas[top:bottom, left:right] = resize(overlay, bottom - top, right - left)
+
+
+def _box(draw: ImageDraw.ImageDraw, moment: Moment, scale: float) -> None:
+    window = moment.view.window
+    left, top = window.x * scale, window.y * scale
+    right, bottom = (window.x + window.width) * scale - 1, (window.y + window.height) * scale - 1
+    draw.rectangle([left, top, right, bottom], outline="white", width=2)
+    text, font = f"face {moment.view.track}  {moment.value:.2f}", ImageFont.load_default(13)
+    draw.rectangle(draw.textbbox((left + 4, top + 3), text, font), fill="white")
+    draw.text((left + 4, top + 3), text, "black", font)
+
+
+def _caption(seconds: float, moments: Sequence[Moment], width: int) -> Pixels:
+    board = Image.new("RGB", (width, _CAPTION), "white")
+    font = ImageFont.load_default(13)
+    if moments:
+        most = max(moments, key=lambda moment: moment.value)
+        word = "score" if most.probability is None else "P(fake)"
+        text = f"{clock(seconds)}   {word} {most.value:.2f}   {most.verdict or ''}"
+    else:
+        text = f"{clock(seconds)}   nothing scored"
+    ImageDraw.Draw(board).text((8, _CAPTION // 2), text, "black", font, anchor="lm")
+    return np.asarray(board)
+
+
+def _even(picture: Pixels) -> Resized:
+    """White at the foot and the right where a side is odd: video codecs halve the colours' resolution."""
+    height, width = picture.shape[:2]
+    return np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), constant_values=255)
+
+
+class _Film:
+    """An MP4 file in the making."""
+
+    def __init__(self, path: Path) -> None:
+        self._av = require("av", "video")
+        self._encoder = _encoder(self._av)
+        self._path = path
+        self._temporary = path.with_name(f".{getpid()}-{get_ident()}.film.new")
+        self._container: Any = None
+        self._track: Any = None
+        self._last = -1
+
+    def add(self, picture: Pixels, seconds: float) -> None:
+        """One more picture; all have the size of the first."""
+        if self._container is None:
+            self._begin(picture.shape[0], picture.shape[1])
+        frame = self._av.VideoFrame.from_ndarray(resize(picture, self._track.height, self._track.width), format="rgb24")
+        frame.pts = self._last = max(self._last + 1, round(seconds / _TICK))
+        frame.time_base = _TICK
+        self._container.mux(self._track.encode(frame))
+
+    def finish(self) -> None:
+        """Give the file its name, if there is one."""
+        if self._container is not None:
+            self._container.mux(self._track.encode())
+            self._container.close()
+            self._temporary.replace(self._path)
+
+    def discard(self) -> None:
+        """Close what is open; remove what is not finished."""
+        if self._container is not None:
+            self._container.close()
+        self._temporary.unlink(missing_ok=True)
+
+    def _begin(self, height: int, width: int) -> None:
+        self._container = self._av.open(str(self._temporary), "w", format="mp4")
+        self._track = self._container.add_stream(self._encoder, rate=30)
+        self._track.width, self._track.height, self._track.pix_fmt = width, height, "yuv420p"
+        self._track.codec_context.time_base = _TICK
+        if self._encoder == "libx264":
+            # Without reordering, a film of one frame a second plays and seeks everywhere.
+            self._track.options = {"preset": "veryfast", "crf": "20", "tune": "stillimage", "bf": "0"}
+        else:
+            self._track.bit_rate = 4_000_000
+
+
+def _encoder(av: Any) -> str:
+    known = [name for name in ENCODERS if name in av.codecs_available]
+    if not known:
+        raise InvalidConfig(
+            expected=f"an FFmpeg with one of the encoders {', '.join(ENCODERS)}",
+            found="none of them",
+            do="Install PyAV from its wheel: pip install av.",
+        )
+    return known[0]

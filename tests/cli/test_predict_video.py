@@ -1,0 +1,169 @@
+"""`telltale predict` on videos: lines, rows, timelines, films, and how it ends."""
+
+import json
+import sys
+from collections.abc import Callable
+from io import BytesIO, TextIOWrapper
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from small_videos import shade, write_sound, write_video
+from telltale.cli import main
+from telltale.cli.predict import heatmap_name
+from telltale.evaluate.results import COLUMNS, read_rows
+from telltale.evaluate.video_rows import TIMELINE
+
+Run = Callable[..., tuple[int, str, str]]
+THIRTY = [shade(index) for index in range(30)]
+
+
+@pytest.fixture
+def run(tiny_detector: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs the console command in this process; gives code, standard output, standard error."""
+
+    def once(*words: object, detector: Path = tiny_detector) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["telltale", "predict", *map(str, words), "--detector", str(detector)])
+        monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(b"")))
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, printed.out, printed.err
+
+    return once
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> Path:
+    """A folder of two pictures and two videos."""
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    for name in ("a.png", "c.png"):
+        Image.fromarray(shade(3)).save(folder / name)
+    write_video(folder / "b.mp4", THIRTY)
+    write_video(folder / "d.mkv", THIRTY[:10])
+    return folder
+
+
+def rows(out: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def test_pictures_and_videos_in_the_order_given(run: Run, mixed: Path) -> None:
+    code, out, err = run(mixed)
+    assert code == 0
+    assert [line.rsplit("/", 1)[1] for line in out.splitlines()] == ["a.png", "b.mp4", "c.png", "d.mkv"]
+    assert "3 frames, most fake at 0:" in out.splitlines()[1]
+    assert err.count("calibrated on single pictures, not on videos") == 1
+
+
+def test_json_rows_hold_the_video_besides(run: Run, mixed: Path) -> None:
+    code, out, err = run(mixed, "--json", "--every", 0.5)
+    assert (code, err) == (0, "")
+    picture, video, _, short = rows(out)
+    assert list(picture) == list(COLUMNS)
+    assert list(video) == [*COLUMNS, "video"]
+    assert video["video"]["frames"] == 6
+    assert short["video"]["frames"] == 2
+    assert video["probability"] == video["video"]["probability"]
+    assert (video["width"], video["height"]) == (64, 48)
+    assert video["video"]["matter"][0]["value"] == video["video"]["max"]
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
+def test_rows_of_results_and_of_timelines(run: Run, mixed: Path, tmp_path: Path, kind: str) -> None:
+    out, timeline = tmp_path / f"out.{kind}", tmp_path / f"timeline.{kind}"
+    assert run(mixed, "--out", out, "--timeline", timeline, "--every", 0.5)[0] == 0
+    assert [Path(row["path"]).name for row in read_rows(out)] == ["a.png", "b.mp4", "c.png", "d.mkv"]
+    found = list(read_rows(timeline, columns=TIMELINE))
+    assert [(Path(row["path"]).name, row["time"]) for row in found] == [
+        *(("b.mp4", 0.5 * index) for index in range(6)),
+        ("d.mkv", 0.0),
+        ("d.mkv", 0.5),
+    ]
+    (video,) = (row for row in read_rows(out) if row["path"].endswith("b.mp4"))
+    assert video["probability"] == pytest.approx(np.mean([row["probability"] for row in found[:6]]))
+    assert found[0]["box"] == [0, 0, 64, 48]
+    assert found[0]["face"] is None
+
+
+def test_resumed_timelines_hold_each_moment_once(run: Run, mixed: Path, tmp_path: Path) -> None:
+    out, timeline = tmp_path / "out.jsonl", tmp_path / "timeline.jsonl"
+    words = (mixed, "--out", out, "--timeline", timeline)
+    run(*words)
+    whole = list(read_rows(timeline, columns=TIMELINE))
+    # As if the run had been killed after the second video's timeline, before its row.
+    out.write_text("".join(line for line in out.read_text().splitlines(True) if "d.mkv" not in line))
+    code, printed, _ = run(*words, "--resume")
+    assert code == 0
+    assert [line.rsplit("/", 1)[1] for line in printed.splitlines()] == ["d.mkv"]
+    assert list(read_rows(timeline, columns=TIMELINE)) == whole
+    assert run(*words)[0] == 2
+
+
+def test_films_charts_and_frames(run: Run, mixed: Path, tmp_path: Path) -> None:
+    maps = tmp_path / "maps"
+    assert run(mixed, "--heatmaps", maps)[0] == 0
+    found = sorted(path.name for path in maps.iterdir())
+    for name in ("a.png", "c.png"):
+        assert heatmap_name(mixed / name) in found
+    for name in ("b.mp4", "d.mkv"):
+        assert heatmap_name(mixed / name, ".mp4") in found
+        assert heatmap_name(mixed / name, ".timeline.png") in found
+        assert sum(one.startswith(heatmap_name(mixed / name, "")) and one.endswith("s.png") for one in found) >= 1
+
+
+def test_what_cannot_be_scored_is_a_row(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty.mp4").touch()
+    (tmp_path / "text.mp4").write_text("not a video")
+    write_sound(tmp_path / "sound.mp4")
+    code, out, err = run(tmp_path, "--json", "--heatmaps", tmp_path / "maps")
+    assert code == 2
+    errors = [row["error"] for row in rows(out)]
+    assert ["empty file" in errors[0], "sound only" in errors[1], "does not open" in errors[2]] == [True] * 3
+    assert "0 scored, 3 failed" in err
+    assert not list((tmp_path / "maps").iterdir())
+    write_video(tmp_path / "good.mp4", THIRTY)
+    assert run(tmp_path)[0] == 1
+
+
+def test_a_damaged_video_is_scored_and_named(run: Run, tmp_path: Path) -> None:
+    path = write_video(tmp_path / "clip.mp4", THIRTY, container_options={"movflags": "faststart"})
+    path.write_bytes(path.read_bytes()[: -path.stat().st_size // 3])
+    code, out, err = run(path)
+    assert code == 1
+    first, second = out.splitlines()
+    assert "P(fake)" in first
+    assert "damaged: expected a video" in second
+    assert "1 scored (1 of them damaged), 0 failed" in err
+    (row,) = rows(run(path, "--json")[1])
+    assert row["score"] is not None
+    assert "after" in row["error"]
+
+
+def test_without_pyav_pictures_are_scored_and_videos_say_what_is_missing(
+    run: Run, mixed: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "av", None)
+    for words in ((mixed, "--json"), (mixed, "--json", "--heatmaps", tmp_path / "maps")):
+        code, out, _ = run(*words)
+        assert code == 1
+        errors = {Path(row["path"]).name: row["error"] for row in rows(out)}
+        assert errors["a.png"] is errors["c.png"] is None
+        assert "telltale[video]" in errors["b.mp4"]
+
+
+def test_a_detector_nobody_calibrated(run: Run, mixed: Path, uncalibrated_detector: Path) -> None:
+    _, out, err = run(mixed / "b.mp4", detector=uncalibrated_detector)
+    assert out.startswith("not calibrated")
+    assert "score 0." in out
+    assert err == ""
+
+
+def test_a_stride_that_means_nothing(run: Run, mixed: Path) -> None:
+    assert run(mixed, "--every", 0)[0] == 2

@@ -1,0 +1,119 @@
+"""The film of heatmaps: a frame for each that was scored, at its time; whole or not there."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from small_videos import av, shade, write_video
+from telltale.data.equalise import Window
+from telltale.data.sample import Sample
+from telltale.data.video import Frame, frames
+from telltale.errors import InvalidConfig, UnsuitableImage
+from telltale.evaluate.video_scoring import score_video, whole
+from telltale.evaluate.video_summary import Peaks, View
+from telltale.explain import video_heatmaps
+from telltale.explain.video_heatmaps import drawn, heatmap_film, write_peaks
+from telltale.image import Pixels
+from telltale.runtime import load
+
+TIMES = [0, 40, 1000, 1040, 2500, 4000]
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Sample:
+    images = [shade(index, height=120, width=161 // 2 * 2) for index in range(6)]
+    return Sample(path=write_video(tmp_path / "clip.mp4", images, milliseconds=TIMES))
+
+
+@pytest.mark.parametrize("encoder", ["libx264", "mpeg4"])
+def test_a_frame_for_each_at_its_time(
+    tiny_detector: Path, clip: Sample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoder: str
+) -> None:
+    if encoder not in av.codecs_available:
+        pytest.skip(f"this FFmpeg has no {encoder}")
+    monkeypatch.setattr(video_heatmaps, "ENCODERS", (encoder,))
+    detector, path, peaks = load(tiny_detector), tmp_path / "film.mp4", Peaks[Pixels]()
+    with heatmap_film(path, detector, peaks=peaks) as visit:
+        score_video(detector, clip, every_seconds=0.01, visit=visit)
+        assert not path.exists()
+    found = list(frames(path))
+    assert [round(1000 * frame.seconds) for frame in found] == TIMES
+    assert found[0].pixels.shape == (120 + 24, 160 + 76, 3)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["clip.mp4", "film.mp4"]
+    # The legend beside it: red at the top, blue at the foot.
+    red, blue = (found[0].pixels[row, 160 + 15].astype(int) for row in (28, 92))
+    assert red[0] > red[2] + 60
+    assert blue[2] > blue[0] + 60
+
+
+def test_the_frames_that_matter_as_pictures(tiny_detector: Path, clip: Sample, tmp_path: Path) -> None:
+    detector, peaks = load(tiny_detector), Peaks[Pixels]()
+    with heatmap_film(tmp_path / "film.mp4", detector, peaks=peaks) as visit:
+        found = score_video(detector, clip, every_seconds=1.0, visit=visit)
+    written = write_peaks(peaks, tmp_path / "film")
+    assert [path.name for path in written] == [f"film.{one.seconds:.2f}s.png" for one in found.matter]  # type: ignore[union-attr]
+    with Image.open(written[0]) as picture:
+        assert picture.size == (236, 144)
+
+
+def test_nothing_is_left_of_a_film_that_fails(tiny_detector: Path, clip: Sample, tmp_path: Path) -> None:
+    def stopped() -> None:
+        detector = load(tiny_detector)
+        with heatmap_film(tmp_path / "film.mp4", detector) as visit:
+            score_video(detector, clip, visit=visit)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped()
+    assert [one.name for one in tmp_path.iterdir()] == ["clip.mp4"]
+
+
+def test_a_video_without_frames_makes_no_film(tiny_detector: Path, tmp_path: Path) -> None:
+    with heatmap_film(tmp_path / "film.mp4", load(tiny_detector)) as visit:
+        score_video(load(tiny_detector), Sample(path=tmp_path / "none.mp4"), visit=visit)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_ffmpeg_without_encoders_is_told_before_anything_is_scored(
+    tiny_detector: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(video_heatmaps, "ENCODERS", ("abacus",))
+    with pytest.raises(InvalidConfig, match="abacus"), heatmap_film(tmp_path / "film.mp4", load(tiny_detector)):
+        raise AssertionError
+
+
+def test_faces_are_coloured_and_the_rest_is_not(tiny_detector: Path, clip: Sample) -> None:
+    detector, seen = load(tiny_detector), []
+
+    def look(frame: Frame) -> Sequence[View]:
+        return (View(window=Window(x=60, y=30, width=64, height=64), track=1),)
+
+    score_video(detector, clip, look=look, visit=lambda frame, said: seen.append((frame, drawn(frame, said, detector))))
+    frame, picture = seen[0]
+    assert np.array_equal(picture[:28, :158], frame.pixels[:28, :158])
+    assert not np.array_equal(picture[40:90, 70:120], frame.pixels[40:90, 70:120])
+    assert picture[30, 90].tolist() == [255, 255, 255]
+
+
+def test_sides_are_even_and_large_frames_are_scaled(tiny_detector: Path) -> None:
+    detector = load(tiny_detector)
+    for height, width in ((47, 63), (31, 1921)):
+        frame = Frame(number=0, seconds=0.0, pixels=np.zeros((height, width, 3), np.uint8))
+        picture = drawn(frame, [], detector)
+        assert picture.shape[0] % 2 == picture.shape[1] % 2 == 0
+        assert picture.shape[1] <= 960 + 76
+
+
+def test_a_whole_image_baseline_has_no_film(tiny_detector: Path, clip: Sample) -> None:
+    detector = load(tiny_detector)
+    baseline = replace(detector, spec=replace(detector.spec, grid=None))
+    frame = next(frames(clip.path))
+    said: list[object] = []
+    score_video(detector, clip, visit=lambda _, found: said.extend(found))
+    assert len(whole(frame)) == 1
+    with pytest.raises(UnsuitableImage, match="whole-image baseline"):
+        drawn(frame, said[:1], baseline)  # type: ignore[arg-type]
