@@ -459,6 +459,13 @@ def parts_together(text: str) -> str:
     return "\n".join([*lines[: start + 2], *whole])
 
 
+def below_title(path: Path) -> str:
+    """A summary without its own title, to stand under a heading of the page."""
+    title, _, rest = path.read_text(encoding="utf-8").partition("\n")
+    assert title.startswith("# "), f"{path} has no title"
+    return rest
+
+
 def table(path: Path) -> list[dict[str, str]]:
     """The rows of a CSV file."""
     with path.open(newline="", encoding="utf-8") as stream:
@@ -488,6 +495,7 @@ def documents() -> Iterator[tuple[Path, str]]:
         ("explain.md", "heatmaps", "figure_heatmaps.md", lambda path: path.read_text(encoding="utf-8")),
         ("explain.md", "speed", "explain_speed.csv", lambda path: explaining(table(path))),
         ("explain.md", "localisation", "localisation.csv", lambda path: localised(table(path))),
+        ("transfer.md", "left out", "leave_one_source_out.md", below_title),
         ("explain.md", "regions", "regions.md", lambda path: parts_together(path.read_text(encoding="utf-8"))),
     )
     texts: dict[Path, str] = {}
