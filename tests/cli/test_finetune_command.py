@@ -25,17 +25,8 @@ from telltale.learn.classifier import build
 from telltale.spec import DetectorSpec
 
 NO_SETTINGS = {
-    "generator",
-    "against",
-    "reals",
-    "split",
-    "include",
-    "out",
-    "loss",
-    "jpeg",
-    "resume",
-    "dry_run",
-    "threads",
+    *("generator", "against", "reals", "split", "include", "out"),
+    *("loss", "jpeg", "quality", "resume", "dry_run", "threads"),
 }
 SMALL = (
     "--steps",
@@ -108,6 +99,7 @@ def test_a_run_leaves_generator_figures_pictures_and_says_how(home: Path, tmp_pa
     assert [row["step"] for row in rows] == ["0", "1", "2"]
     assert rows[0]["own_loss"] == ""
     assert float(rows[2]["distance"]) > 0
+    assert float(rows[2]["quality"]) > 0
     facts = json.loads((out / "run.json").read_text())
     assert facts["seen_as"] == "JPEG 90"
     assert facts["config"]["steps"] == 2

@@ -76,12 +76,32 @@ def test_a_source_is_left_out(tmp_path: Path) -> None:
 def test_every_generator_is_trained_kept_and_told_from_photographs(tmp_path: Path) -> None:
     run("train_generators.py", "--data", str(DATA), "--work", str(tmp_path), "--quick")
     made = {path.name for path in (tmp_path / "quick" / "results").iterdir()}
-    names = {*(f"gan_transposed-{n}" for n in range(3)), "gan_nearest-0", "vae-0", "factor_analysers-0"}
+    others = ("gan_nearest-0", "vae-0", "factor_analysers-0", "resnet_gan-0")
+    names = {*(f"gan_transposed-{n}" for n in range(3)), *others}
     assert made == {f"{name}.{ending}" for name in names for ending in ("png", "safetensors")}
     generators = str(tmp_path / "quick" / "results")
     run("table_seeds.py", "--data", str(DATA), "--generators", generators, "--work", str(tmp_path), "--quick")
     lines = (tmp_path / "quick" / "table_seeds.csv").read_text().splitlines()
     assert [line.split(",")[4] for line in lines[1:]] == [*(f"gan_transposed-{n}" for n in range(3)), "gan_nearest-0"]
+
+
+@pytest.mark.slow
+@needs_data
+def test_a_generator_is_finetuned_against_a_classifier_round_after_round(tmp_path: Path) -> None:
+    run("equation4.py", "--data", str(DATA), "--work", str(tmp_path / "fooled"), "--quick")
+    made = tmp_path / "fooled" / "quick"
+    (row,) = csv.DictReader((made / "equation4.csv").read_text().splitlines())
+    assert (row["generator"], row["classifier"], row["steps"]) == ("gan_transposed-0", "xception_block1", "2")
+    assert float(row["distance"]) > 0
+    pairs = list(csv.DictReader((made / "transfer_matrix.csv").read_text().splitlines()))
+    assert {pair["relation"] for pair in pairs} == {"not finetuned", "the one fooled", "second, of these samples"}
+    assert "**Recovered**" in (made / "equation4.md").read_text()
+    assert (made / "equation4.png").read_bytes()[:4] == b"\x89PNG"
+    run("arms_race.py", "--data", str(DATA), "--work", str(tmp_path / "race"), "--quick")
+    rows = list(csv.DictReader((tmp_path / "race" / "quick" / "arms_race.csv").read_text().splitlines()))
+    assert {(row["defence"], row["round"]) for row in rows} == {
+        (defence, number) for defence in ("single", "replay") for number in "012"
+    }
 
 
 @pytest.mark.slow
@@ -142,6 +162,8 @@ def test_a_recipe_without_its_data_says_what_to_point_it_at(tmp_path: Path) -> N
         "train_generators",
         "train_face_parser",
         "figure_regions",
+        "equation4",
+        "arms_race",
     )
     for name in needing:
         recipe = f"{name}.py"

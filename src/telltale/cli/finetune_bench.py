@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from telltale.data.sample import Sample
+    from telltale.generate.finetuning import Quality
     from telltale.generate.finetuning_config import FinetuneConfig
     from telltale.generate.finetuning_folder import Failures
     from telltale.generate.finetuning_judge import Judge
@@ -29,6 +30,7 @@ class Bench:
     judges: "list[Judge]"
     own: "OwnLoss"
     settings: "FinetuneConfig"
+    quality: "Quality | None"
     facts: dict[str, Any]
     failures: "Failures"
 
@@ -85,7 +87,14 @@ def _judges(words: list[str], jpeg: int | None) -> "list[Judge]":
 
 
 def prepare(
-    path: Path, against: list[str], reals: "list[Sample]", settings: "FinetuneConfig", loss: str, jpeg: int | None
+    path: Path,
+    against: list[str],
+    reals: "list[Sample]",
+    settings: "FinetuneConfig",
+    *,
+    loss: str,
+    jpeg: int | None,
+    quality: bool,
 ) -> Bench:
     """Read generator, detectors and photographs.
 
@@ -96,6 +105,7 @@ def prepare(
         settings: of the finetuning.
         loss: one of LOSSES.
         jpeg: quality at which the detectors see the samples; None is without.
+        quality: whether the samples' distance to the photographs is measured.
 
     Raises:
         InvalidConfig: no generator's file, or a loss that it does not have.
@@ -103,7 +113,7 @@ def prepare(
         InvalidDataset: no photograph that can be read.
     """
     from telltale.generate.families import load_generator, read_generator_facts
-    from telltale.generate.finetuning_folder import photographs
+    from telltale.generate.finetuning_folder import nearness, photographs
     from telltale.learn.checkpoint import file_hash
 
     judges = _judges(against, jpeg)
@@ -128,6 +138,7 @@ def prepare(
         own=own,
         settings=settings,
         facts=facts,
+        quality=nearness(pictures) if quality else None,
         failures=failures,
     )
 

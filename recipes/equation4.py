@@ -1,0 +1,595 @@
+"""Equation 4 of the paper: a generator learns to fool a fixed patch classifier; does a second classifier recover?
+
+    python recipes/equation4.py --data PATH_TO_SHARED_DATA --work runs/equation4
+    python recipes/equation4.py --data PATH_TO_SHARED_DATA --work runs/equation4 --quick    (no result written)
+
+Reals are the photographs of `celeba64`; the generator is one of `recipes/train_generators.py` that learned their
+training split. For each architecture and seed:
+
+1. a first classifier learns the generator's samples against the training photographs;
+2. the generator is finetuned against it (its own adversarial loss with a critic that begins anew, plus lambda times the
+   classifier's loss towards real), until the classifier takes 85 % of the checked samples for real;
+3. a second classifier learns the finetuned generator's samples against the same photographs;
+4. every first and second classifier there is judges the finetuned samples: the transfer matrix.
+
+Samples are saved as the photographs are (JPEG, quality 95, 4:2:0, 64 px), in training, in testing, and in what the
+classifier sees while it is being fooled; every picture keeps its own 64 px. Accuracy is at a score of 0.5, on 405 test
+photographs and as many new samples together; "called fake" is of the samples alone. Quality is the kernel distance of
+809 samples, other latents than those finetuned on, to the 809 photographs that no generator has learned from.
+
+Every (architecture, seed) is one file in results/equation4/; a rerun computes only what is missing, and goes on inside
+a training or finetuning that was interrupted. --part 1/2 and --part 2/2 share the work. Cost: about ten minutes an
+architecture and seed on one core of a 2021 server CPU. `--summarise` writes results/equation4.csv, .json, .md, .png and
+results/transfer_matrix.csv from the cells there are, and says which are missing. Finetuned weights are not kept in the
+repository: docs/misuse.md says why.
+
+Expected: the first classifier falls from 99 % to 60 % or below, a second one is back at 99 %.
+"""
+
+import argparse
+import csv
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from textwrap import fill
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from table_seeds import samples
+from telltale.data.corruptions import jpeg
+from telltale.data.sample import Sample
+from telltale.data.samples import scan
+from telltale.explain.heatmaps import colour, heatmap, legend
+from telltale.generate.families import GeneratorFacts, load_generator, read_generator_facts, save_generator
+from telltale.generate.finetuning import finetune, history
+from telltale.generate.finetuning_config import FinetuneConfig, Step, reached
+from telltale.generate.finetuning_folder import photographs
+from telltale.generate.finetuning_judge import Judge, judge_of
+from telltale.generate.finetuning_losses import adversarial
+from telltale.generate.gan import ConvolutionalCritic
+from telltale.generate.quality import face_features, kernel_distance
+from telltale.learn.checkpoint import file_hash, restore
+from telltale.learn.classifier import build
+from telltale.learn.config import TrainConfig
+from telltale.learn.precision import cores, processor
+from telltale.learn.train import train
+from telltale.pooling import pool
+from telltale.provenance import commit
+
+ROOT = Path(__file__).resolve().parent.parent
+REAL, GENERATOR = "celeba64", "gan_transposed-0"
+ARCHITECTURES = ("xception_block1", "xception_block2", "resnet18_layer1")
+SEEDS = 3
+# A second classifier begins from other weights than the first of its seed.
+SECOND = 100
+JPEG_QUALITY = 95.0
+Pictures = UInt8[np.ndarray, "n side side 3"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contest:
+    """The photographs, the generator, and where things are kept."""
+
+    reals: list[Sample]
+    generator: Path
+    work: Path
+    cells: Path
+    quick: bool
+
+    def of_split(self, split: str) -> list[Sample]:
+        """Its photographs."""
+        return [one for one in self.reals if one.split == split]
+
+    def drawn(self, generator: Path) -> list[Sample]:
+        """As many samples as photographs, in every split, saved as they are; made where they are not there."""
+        folder = self.work / "samples" / generator.stem
+        found = []
+        for split in ("train", "validation", "test"):
+            count, kept = len(self.of_split(split)), folder / f"{split}-{file_hash(generator)[:12]}"
+            paths = [kept / f"{place:05d}.jpg" for place in range(count)]
+            if not all(path.exists() for path in paths):
+                samples(generator, count, split, folder)
+            found += [Sample(path=path, is_fake=True, source=generator.stem, split=split) for path in paths]
+        return found
+
+
+def contest(data: Path, generators: Path, work: Path, *, quick: bool, name: str = "equation4") -> Contest:
+    reals = [one for one in scan([data / "manifest.csv"]) if one.source == REAL][:: 80 if quick else 1]
+    return Contest(
+        reals=reals,
+        generator=generators / f"{GENERATOR}.safetensors",
+        work=work,
+        cells=(work if quick else ROOT / "results") / name,
+        quick=quick,
+    )
+
+
+def classifier(bench: Contest, name: str, architecture: str, seed: int, fakes: Sequence[Sample], **more: Any) -> Path:
+    """The weights of a classifier of some fakes against the photographs: trained, or trained on; `more` settings."""
+    out = bench.work / "train" / name
+    usual: dict[str, Any] = {
+        "crop": None,
+        "allow_small": True,
+        "view": "whole",
+        "steps_per_epoch": 4 if bench.quick else 60,
+        "epochs": 1 if bench.quick else 5,
+        "patience": 5,
+        "choose_by": "loss",
+        "schedule": "cosine",
+        "threads": 1,
+    }
+    which: dict[str, Any] = {"name": name, "architecture": architecture, "seed": seed}
+    config = TrainConfig(data=("celeba64 and samples",), **usual | which | more)
+    learned = [one for one in [*bench.reals, *fakes] if one.split != "test"]
+    if not (out / "done").exists():
+        for _ in train(config, out, resume=out.exists(), samples=learned, command=" ".join(sys.argv)):
+            pass
+        (out / "done").touch()
+    return out / "best.safetensors"
+
+
+def fixed(weights: Path) -> Judge:
+    """A classifier to be fooled, which sees samples as their files hold them."""
+    random = np.random.default_rng(0)  # the corruption's signature asks for one; JPEG draws nothing
+    return judge_of(*restore(weights), saved=lambda pixels: jpeg(pixels, JPEG_QUALITY, random))
+
+
+def settings(bench: Contest, seed: int) -> FinetuneConfig:
+    """Of every finetuning here; the learning rate is small because a few dozen steps decide."""
+    if bench.quick:
+        return FinetuneConfig(target=None, steps=2, batch=4, checked=8, check_every=1, warm_up=1, seed=seed)
+    return FinetuneConfig(
+        weight=1.0,
+        target=0.85,
+        steps=600,
+        warm_up=150,
+        check_every=20,
+        learning_rate=1e-5,
+        seed=seed,
+    )
+
+
+def held_out(found: Sequence[Sample]) -> Pictures:
+    """Of photographs, those that no generator has learned from; of samples, as many."""
+    return np.stack([one.pixels() for one in found if one.split != "train"])
+
+
+def measured(bench: Contest, generator: Path) -> tuple[float, float]:
+    """Kernel distance (face-parser features) of samples to the photographs held out, and its standard error."""
+    path = bench.work / "quality" / f"{file_hash(generator)[:12]}.json"
+    if not path.exists():
+        features = [face_features(held_out(part)) for part in (bench.drawn(generator), bench.reals)]
+        found = kernel_distance(*features)
+        keep(path, {"value": found.value, "error": found.error})
+    kept = json.loads(path.read_text())
+    return kept["value"], kept["error"]
+
+
+def finetuned(bench: Contest, name: str, start: Path, judges: Sequence[Judge], seed: int) -> tuple[Path, list[Step]]:
+    """The generator after its finetuning, and the record of every check."""
+    out, how = bench.work / "finetune" / name, settings(bench, seed)
+    made = out / f"{name}.safetensors"
+    pictures, failures = photographs(bench.of_split("train"), 64)
+    assert not failures
+    generator = load_generator(start)
+    torch.manual_seed(seed)
+    own = adversarial(ConvolutionalCritic(), pictures, how, latent=generator.latent)  # type: ignore[arg-type]
+    if not made.exists():
+        for step in finetune(generator, judges, own, how, out):
+            print(f"{name} step {step.step} fooled {step.fooled:.3f} distance {step.distance:.1f}", flush=True)
+        about = read_generator_facts(start)
+        made_with = {**about.made_with, "finetuned": {"command": " ".join(sys.argv), "settings": asdict(how)}}
+        save_generator(made, generator, GeneratorFacts(family=about.family, sizes=about.sizes, made_with=made_with))
+    return made, history(out)
+
+
+@torch.inference_mode()
+def scores(weights: Path, pictures: Pictures) -> NDArray[np.float64]:
+    """Of pictures of one size, 64 at a time."""
+    model, spec = restore(weights)
+    logits = [model.from_pixels(torch.from_numpy(part)) for part in np.array_split(pictures, -(-len(pictures) // 64))]
+    return np.array([pool(one, spec.pooling) for one in torch.cat(logits).numpy()])
+
+
+def named(role: str, architecture: str, seed: int) -> str:
+    return f"{role}-{architecture}-{seed}"
+
+
+def pixels(found: Sequence[Sample], split: str = "test") -> Pictures:
+    return np.stack([one.pixels() for one in found if one.split == split])
+
+
+def cell(bench: Contest, architecture: str, seed: int) -> dict[str, Any]:
+    """One classifier fooled, and its successor."""
+    begin = time.perf_counter()
+    first = classifier(bench, named("first", architecture, seed), architecture, seed, bench.drawn(bench.generator))
+    name = named("finetuned", architecture, seed)
+    weights, past = finetuned(bench, name, bench.generator, [fixed(first)], seed)
+    made = bench.drawn(weights)
+    second = classifier(bench, named("second", architecture, seed), architecture, seed + SECOND, made)
+    shown = {"photographs": pixels(bench.reals), "before": pixels(bench.drawn(bench.generator)), "after": pixels(made)}
+    judged = {
+        role: {kind: scores(path, those) for kind, those in shown.items()}
+        for role, path in (("first", first), ("second", second))
+    }
+    before, after = (measured(bench, path) for path in (bench.generator, weights))
+    how = settings(bench, seed)
+    return {
+        "classifier": architecture,
+        "seed": seed,
+        "generator": GENERATOR,
+        "lambda": how.weight,
+        "steps": past[-1].step,
+        "stopped_at_target": reached(how, past[0], past[-1]),
+        "distance": round(past[-1].distance, 2),
+        "quality_before": [round(value, 5) for value in before],
+        "quality_after": [round(value, 5) for value in after],
+        "scores": {
+            role: {kind: [round(float(one), 4) for one in those] for kind, those in found.items()}
+            for role, found in judged.items()
+        },
+        "maps": {
+            "first photographs": mean_map(first, shown["photographs"]),
+            "first before": mean_map(first, shown["before"]),
+            "first after": mean_map(first, shown["after"]),
+            "second after": mean_map(second, shown["after"]),
+        },
+        "checks": [asdict(one) for one in past],
+        "seconds": round(time.perf_counter() - begin),
+        "generator_sha256": file_hash(bench.generator),
+        "commit": commit(),
+        "command": " ".join(["python", *sys.argv]),
+        "machine": f"{'CUDA' if torch.cuda.is_available() else 'CPU'}, {cores()} cores, {processor()}",
+    }
+
+
+@torch.inference_mode()
+def mean_map(weights: Path, pictures: Pictures) -> list[list[float]]:
+    """P(fake) of each patch, mean over pictures: rows and columns of patches."""
+    model, _ = restore(weights)
+    parts = np.array_split(pictures, -(-len(pictures) // 64))
+    found = torch.cat([model.from_pixels(torch.from_numpy(part)).sigmoid() for part in parts]).mean(0)
+    return [[round(value, 4) for value in row] for row in found.tolist()]
+
+
+def wanted(bench: Contest, seeds: int) -> list[tuple[str, int]]:
+    """Seeds outermost, so that an interrupted run leaves whole seeds."""
+    return [(one, seed) for seed in range(seeds) for one in ARCHITECTURES[: 1 if bench.quick else None]]
+
+
+def run(bench: Contest, seeds: int, part: tuple[int, int]) -> None:
+    """Every missing cell of one part, then the transfer matrix of what there is."""
+    for architecture, seed in wanted(bench, seeds)[part[0] - 1 :: part[1]]:
+        path = bench.cells / f"{architecture}-{seed}.json"
+        if not path.exists():
+            found = cell(bench, architecture, seed)
+            keep(path, found)
+            print(path.stem, f"{found['seconds']} s", *figures(found).items(), flush=True)
+    if part[0] == part[1]:
+        keep(bench.cells / "transfer.json", matrix(bench))
+
+
+def keep(path: Path, found: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(found) + "\n")
+    temporary.replace(path)
+
+
+def matrix(bench: Contest) -> dict[str, Any]:
+    """Scores of the samples of every generator by every classifier that is trained."""
+    trained = sorted(path.parent.name for path in (bench.work / "train").glob("*-*-*/done"))
+    judges = [name for name in trained if name.split("-")[0] in ("first", "second")]
+    generators = {GENERATOR: bench.generator} | {
+        path.stem: path for path in sorted((bench.work / "finetune").glob("finetuned-*/finetuned-*.safetensors"))
+    }
+    test = {name: pixels(bench.drawn(path)) for name, path in generators.items()}
+    rows = {
+        name: {
+            judge: round(float((scores(bench.work / "train" / judge / "best.safetensors", those) >= 0.5).mean()), 4)
+            for judge in judges
+        }
+        for name, those in test.items()
+    }
+    return {"called_fake": rows, "n": len(bench.of_split("test")), "commit": commit()}
+
+
+def figures(found: dict[str, Any]) -> dict[str, float]:
+    """The numbers of a cell that the table shows; accuracies of photographs and samples together."""
+    judged = {
+        role: {kind: np.array(values) for kind, values in by_kind.items()} for role, by_kind in found["scores"].items()
+    }
+
+    def accuracy(role: str, kind: str) -> float:
+        right = np.concatenate([judged[role]["photographs"] < 0.5, judged[role][kind] >= 0.5])
+        return round(float(right.mean()), 4)
+
+    return {
+        "accuracy_before": accuracy("first", "before"),
+        "accuracy_after": accuracy("first", "after"),
+        "called_fake_before": round(float((judged["first"]["before"] >= 0.5).mean()), 4),
+        "called_fake_after": round(float((judged["first"]["after"] >= 0.5).mean()), 4),
+        "quality_before": found["quality_before"][0],
+        "quality_after": found["quality_after"][0],
+        "second_classifier_accuracy": accuracy("second", "after"),
+        "second_classifier_called_fake": round(float((judged["second"]["after"] >= 0.5).mean()), 4),
+        "second_classifier_accuracy_on_unfinetuned": accuracy("second", "before"),
+    }
+
+
+def complete(bench: Contest) -> tuple[list[dict[str, Any]], list[str]]:
+    """The cells there are, and the names of those that are missing."""
+    paths = [bench.cells / f"{name}-{seed}.json" for name, seed in wanted(bench, 1 if bench.quick else SEEDS)]
+    return [json.loads(path.read_text()) for path in paths if path.exists()], [p.stem for p in paths if not p.exists()]
+
+
+def spread(cells: Sequence[dict[str, Any]], rounds: int) -> dict[str, list[float]]:
+    """Means over runs of the accuracies, with 95 % bootstrap intervals over runs and pictures."""
+    random = np.random.default_rng(0)
+    wanted_kinds = {
+        "accuracy_before": ("first", "before"),
+        "accuracy_after": ("first", "after"),
+        "second_classifier_accuracy": ("second", "after"),
+    }
+    found = {}
+    for name, (role, kind) in wanted_kinds.items():
+        right = [
+            (np.array(one["scores"][role]["photographs"]) < 0.5, np.array(one["scores"][role][kind]) >= 0.5)
+            for one in cells
+        ]
+        draws = []
+        for _ in range(rounds):
+            runs = random.integers(len(right), size=len(right))
+            hits = [random.choice(part, len(part)).mean() for run in runs for part in right[run]]
+            draws.append(np.mean(hits))
+        value = np.mean([part.mean() for pair in right for part in pair])
+        found[name] = [round(float(x), 4) for x in (value, *np.quantile(draws, (0.025, 0.975)))]
+    return found
+
+
+def relation(generator: str, judge: str) -> str:
+    """What the classifier fooled and the one that judges have in common."""
+    (_, fooled, seed), (role, other, other_seed) = generator.rsplit("-", 2), judge.rsplit("-", 2)
+    if role == "second":
+        return "second, of these samples" if (fooled, seed) == (other, other_seed) else "second, of another's samples"
+    if fooled == other:
+        return "the one fooled" if seed == other_seed else "other seed"
+    return "other depth" if fooled.split("_")[0] == other.split("_")[0] else "other architecture"
+
+
+RELATIONS = (
+    *("the one fooled", "other seed", "other depth", "other architecture"),
+    *("second, of these samples", "second, of another's samples"),
+)
+
+
+def transferred(called: dict[str, dict[str, float]]) -> list[dict[str, Any]]:
+    """The long form of the matrix, with what is expected of each pair."""
+    return [
+        {
+            "generator": name,
+            "classifier": judge,
+            "relation": "not finetuned" if name == GENERATOR else relation(name, judge),
+            "called_fake": value,
+        }
+        for name, row in called.items()
+        for judge, value in row.items()
+    ]
+
+
+def summarise(bench: Contest) -> None:
+    """The table, the matrix, the words people read, the figure."""
+    cells, missing = complete(bench)
+    if not cells:
+        sys.exit(f"no cells in {bench.cells}: run without --summarise first")
+    results = bench.cells.parent
+    transfer = json.loads((bench.cells / "transfer.json").read_text())
+    pairs = transferred(transfer["called_fake"])
+    about = {
+        "command": " ".join(["python", *sys.argv]),
+        "commit": commit(),
+        "commits_of_cells": sorted({one["commit"] or "" for one in cells}),
+        "generator_sha256": cells[0]["generator_sha256"],
+        "machine": cells[0]["machine"],
+        "date": time.strftime("%Y-%m-%d"),
+        "cells": len(cells),
+        "missing": missing,
+        "seconds_of_all_cells": sum(one["seconds"] for one in cells),
+        "lambda": cells[0]["lambda"],
+        "n_test": {"photographs": len(cells[0]["scores"]["first"]["photographs"]), "samples": transfer["n"]},
+        "all": spread(cells, 20 if bench.quick else 1000),
+        "by_classifier": {
+            name: spread(own, 20 if bench.quick else 1000)
+            for name in ARCHITECTURES
+            if (own := [one for one in cells if one["classifier"] == name])
+        },
+        "transfer": {
+            kind: summary([one["called_fake"] for one in pairs if one["relation"] == kind])
+            for kind in ("not finetuned", *RELATIONS)
+            if any(one["relation"] == kind for one in pairs)
+        },
+    }
+    rows = [{**described(one), **figures(one)} for one in cells]
+    write_csv(results / "equation4.csv", rows)
+    write_csv(results / "transfer_matrix.csv", pairs)
+    (results / "equation4.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    (results / "equation4.md").write_text("\n".join(markdown(about, rows)) + "\n", encoding="utf-8")
+    figure(bench, cells).save(results / "equation4.png", optimize=True)
+    print(f"written: {results / 'equation4.md'}, {len(missing)} cells missing")
+
+
+def described(found: dict[str, Any]) -> dict[str, Any]:
+    names = ("generator", "classifier", "seed", "lambda", "steps", "stopped_at_target", "distance")
+    return {**{name: found[name] for name in names}, "quality_error": found["quality_after"][1]}
+
+
+def summary(values: Sequence[float]) -> dict[str, float]:
+    return {
+        "pairs": len(values),
+        "mean": round(float(np.mean(values)), 4),
+        "least": min(values),
+        "most": max(values),
+    }
+
+
+def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, fieldnames=list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def counted(rows: Sequence[dict[str, Any]], holds: Callable[[dict[str, Any]], bool]) -> str:
+    return f"{sum(map(holds, rows))} of {len(rows)}"
+
+
+def span(found: Sequence[float]) -> str:
+    """Mean and interval."""
+    value, low, high = found
+    return f"{value:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def worse(row: dict[str, Any]) -> float:
+    """How much farther from photographs, as a share of the start."""
+    return float(row["quality_after"] / row["quality_before"] - 1)
+
+
+def words(about: dict[str, Any], rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """What held and what did not, from the numbers."""
+    means, changes = about["all"], [worse(row) for row in rows]
+    before, after = means["accuracy_before"], means["accuracy_after"]
+    yield (
+        f"- **Fooled**: mean accuracy of the first classifiers {span(before)} before, {span(after)} after (95 % "
+        f"bootstrap over runs and pictures). From 99 % or more: "
+        f"{counted(rows, lambda row: row['accuracy_before'] >= 0.99)}; to 60 % or less: "
+        f"{counted(rows, lambda row: row['accuracy_after'] <= 0.6)}. It took {min(row['steps'] for row in rows)} to "
+        f"{max(row['steps'] for row in rows)} steps of 32 pictures."
+    )
+    yield (
+        f"- **At what cost**: KID changed by {min(changes):+.0%} to {max(changes):+.0%}; at most 10 % worse: "
+        f"{counted(rows, lambda row: worse(row) <= 0.1)}. Samples moved by {min(row['distance'] for row in rows):.1f} "
+        f"to {max(row['distance'] for row in rows):.1f} grey levels (root mean square)."
+    )
+    recovered = "second_classifier_accuracy"
+    yield (
+        f"- **Recovered**: mean accuracy of the second classifiers {span(means[recovered])}; 99 % or more: "
+        f"{counted(rows, lambda row: row[recovered] >= 0.99)}. On samples of the generator before its finetuning they "
+        f"reach {np.mean([row['second_classifier_accuracy_on_unfinetuned'] for row in rows]):.3f}."
+    )
+    said = about["transfer"]
+    others = [
+        f"{kind} {said[kind]['mean']:.0%} ({said[kind]['least']:.0%} to {said[kind]['most']:.0%})"
+        for kind in RELATIONS
+        if kind in said
+    ]
+    yield f"- **Who else is fooled**: of the finetuned samples these call fake, mean over pairs: {'; '.join(others)}."
+
+
+def markdown(about: dict[str, Any], rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """What held, the table, and the matrix's means."""
+    yield from (fill(line, 118, subsequent_indent="  ") for line in words(about, rows))
+    yield ""
+    yield fill(
+        f"{about['cells']} runs, {len(about['missing'])} missing; {about['date']}. Accuracy at a score of 0.5, on "
+        f"{about['n_test']['photographs']} photographs and {about['n_test']['samples']} samples together; called fake, "
+        "of the samples alone; KID (face-parser features) to photographs no generator learned from, lower is better; "
+        "distance in grey levels.",
+        118,
+    )
+    yield ""
+    yield (
+        "| classifier | seed | steps | accuracy before | after | called fake before | after | KID before | after | "
+        "distance | second classifier |"
+    )
+    yield "|" + "---|" * 11
+    for row in rows:
+        yield (
+            f"| {row['classifier']} | {row['seed']} | {row['steps']} | {row['accuracy_before']:.3f} "
+            f"| {row['accuracy_after']:.3f} | {row['called_fake_before']:.3f} | {row['called_fake_after']:.3f} "
+            f"| {row['quality_before']:.4f} | {row['quality_after']:.4f} | {row['distance']:.1f} "
+            f"| {row['second_classifier_accuracy']:.3f} |"
+        )
+    yield ""
+    yield "Share of finetuned samples called fake, by what the judge has in common with the one fooled:"
+    yield ""
+    yield "| judge | pairs | mean | least | most |"
+    yield "|---|---|---|---|---|"
+    for kind, found in about["transfer"].items():
+        yield f"| {kind} | {found['pairs']} | {found['mean']:.2f} | {found['least']:.2f} | {found['most']:.2f} |"
+
+
+SHOWN, MAP = 6, 128
+MAPS = ("first photographs", "first before", "first after", "second after")
+
+
+def figure(bench: Contest, cells: Sequence[dict[str, Any]]) -> Image.Image:
+    """For the first seed of each classifier: the same latents before and after, and where the evidence lies."""
+    firsts = [one for one in cells if one["seed"] == 0] or cells[:1]
+    side, gap, line = 64, 8, 16
+    width = 2 * (SHOWN * side // 2 + gap) + len(MAPS) * (MAP + gap) + 80
+    height = line + len(firsts) * (MAP + line + gap)
+    board = Image.new("RGB", (width, height), "white")
+    draw, font = ImageDraw.Draw(board), ImageFont.load_default(11)
+    for row, found in enumerate(firsts):
+        top = line + row * (MAP + line + gap)
+        name = named("finetuned", found["classifier"], found["seed"])
+        paths = (bench.generator, bench.work / "finetune" / name / f"{name}.safetensors")
+        draw.text((2, top - line), f"{found['classifier']}: before", "black", font)
+        left = 0
+        for place, path in enumerate(paths):
+            if place:
+                draw.text((left, top - line), f"after {found['steps']} steps", "black", font)
+            for index, one in enumerate(pixels(bench.drawn(path))[:SHOWN]):
+                at = (left + index % (SHOWN // 2) * side, top + index // (SHOWN // 2) * side)
+                board.paste(Image.fromarray(one), at)
+            left += SHOWN // 2 * side + gap
+        for kind in MAPS:
+            board.paste(drawn_map(found, kind), (left, top))
+            draw.text((left, top - line), kind, "black", font)
+            draw.text((left, top + MAP + 1), f"mean {np.mean(found['maps'][kind]):.2f}", "black", font)
+            left += MAP + gap
+    board.paste(Image.fromarray(legend(MAP)), (width - 80, line))
+    return board
+
+
+def drawn_map(found: dict[str, Any], kind: str) -> Image.Image:
+    """A mean map placed by receptive field, on the fixed scale."""
+    values = np.clip(np.array(found["maps"][kind]), 1e-6, 1 - 1e-6)
+    grid = build(found["classifier"]).grid
+    assert grid is not None
+    heat = heatmap(np.log(values / (1 - values)).astype(np.float32), grid, (64, 64), placement="nearest")
+    return Image.fromarray(colour(heat)).resize((MAP, MAP), Image.Resampling.NEAREST)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="the shared data: holds manifest.csv")
+    parser.add_argument("--generators", type=Path, default=ROOT / "results" / "generators")
+    parser.add_argument("--work", type=Path, default=Path("runs/equation4"))
+    parser.add_argument("--part", default="1/1", help="which share of the cells, for instance 1/2")
+    parser.add_argument("--summarise", action="store_true", help="write the tables from the cells there are")
+    parser.add_argument("--quick", action="store_true", help="few pictures, one model, few steps; no result written")
+    chosen = parser.parse_args()
+    if not (chosen.data / "manifest.csv").is_file():
+        parser.error(f"no manifest.csv in {chosen.data}: point --data at the folder of images and generators")
+    torch.set_num_threads(1)
+    bench = contest(
+        chosen.data, chosen.generators, chosen.work / "quick" if chosen.quick else chosen.work, quick=chosen.quick
+    )
+    number, count = map(int, chosen.part.split("/"))
+    if not chosen.summarise:
+        run(bench, 1 if chosen.quick else SEEDS, (number, count))
+    if chosen.summarise or chosen.quick:
+        summarise(bench)
+
+
+if __name__ == "__main__":
+    main()
