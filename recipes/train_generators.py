@@ -9,6 +9,7 @@ chose among them, FAMILY-SEED.png. A rerun makes only what is missing and goes o
 --only FAMILY-SEED makes one.
 
 - gan_transposed, gan_nearest: hinge-loss convolutional GANs that differ only in how they enlarge; 4,000 steps of 32.
+- resnet_gan: residual blocks, hinge loss, a critic held by the R1 penalty alone; 3,500 steps of 16.
 - vae: a variational autoencoder; 6,000 steps of 32.
 - factor_analysers: the paper's GMM, 16 components of 16 factors; 15 rounds of expectation maximisation.
 
@@ -36,6 +37,7 @@ from telltale.generate.factor_analysers import FactorAnalysers, fit
 from telltale.generate.families import GeneratorFacts, build_generator, save_generator
 from telltale.generate.gan import ConvolutionalCritic
 from telltale.generate.gan_training import GanConfig, train_gan
+from telltale.generate.resnet_gan import ResidualCritic, ResidualGenerator
 from telltale.generate.vae import Vae
 from telltale.generate.vae_training import VaeConfig, train_vae
 from telltale.learn.precision import cores, processor
@@ -49,6 +51,7 @@ WANTED = (
     ("gan_nearest", 0),
     ("vae", 0),
     ("factor_analysers", 0),
+    ("resnet_gan", 0),
 )
 CONVOLUTIONAL = {"latent": 64, "width": 24}
 SIZES: dict[str, dict[str, int]] = {
@@ -56,6 +59,7 @@ SIZES: dict[str, dict[str, int]] = {
     "gan_nearest": CONVOLUTIONAL,
     "vae": {},
     "factor_analysers": {"components": 16, "factors": 16},
+    "resnet_gan": {"latent": 64, "width": 16},
 }
 GRID = 8
 
@@ -110,6 +114,10 @@ def learning(
         case Vae():
             for_vae = VaeConfig(steps=4, batch=4, save_every=2, seed=seed) if quick else VaeConfig(seed=seed)
             return asdict(for_vae), train_vae(generator, real, for_vae, folder)
+        case ResidualGenerator():
+            residual = GanConfig(steps=3500, batch=16, seed=seed, r1=1.0)
+            for_gan = GanConfig(steps=4, batch=4, save_every=2, seed=seed, r1=1.0, r1_every=2) if quick else residual
+            return asdict(for_gan), train_gan(generator, ResidualCritic(), real, for_gan, folder)
         case _:
             for_gan = GanConfig(steps=4, batch=4, save_every=2, seed=seed) if quick else GanConfig(seed=seed)
             critic = ConvolutionalCritic(width=CONVOLUTIONAL["width"])

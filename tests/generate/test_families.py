@@ -22,6 +22,7 @@ SIZES = {
     "gan_nearest": CONVOLUTIONAL,
     "factor_analysers": {"components": 2, "factors": 2},
     "vae": {},
+    "resnet_gan": CONVOLUTIONAL,
 }
 
 

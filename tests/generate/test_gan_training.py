@@ -1,16 +1,19 @@
 """A GAN learns what its pictures look like, goes on as if never interrupted, and stops where it breaks."""
 
+import json
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from telltale.errors import InvalidConfig, TrainingStopped
 from telltale.generate.gan import ConvolutionalCritic, ConvolutionalGenerator
 from telltale.generate.gan_training import STATE_FILE, GanConfig, GanProgress, train_gan
+from telltale.generate.training_state import read_facts
 
 SETTINGS = GanConfig(steps=6, batch=4, save_every=2, seed=1)
 
@@ -88,6 +91,16 @@ def test_other_settings_and_damaged_states_are_refused(pictures: Tensor, tmp_pat
     (tmp_path / STATE_FILE).write_bytes(b"nonsense")
     with pytest.raises(TrainingStopped, match="a training state"):
         run(pictures, tmp_path)
+
+
+def test_a_state_from_before_a_setting_existed_is_taken_up(pictures: Tensor, tmp_path: Path) -> None:
+    run(pictures, tmp_path, parts=1)
+    path = tmp_path / STATE_FILE
+    facts = read_facts(path)
+    assert facts is not None
+    del facts["settings"]["r1"], facts["settings"]["r1_every"]
+    save_file(load_file(path), path, {"facts": json.dumps(facts)})
+    run(pictures, tmp_path)
 
 
 def test_too_few_pictures_and_settings_that_mean_nothing(pictures: Tensor, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from telltale.errors import InvalidConfig
 from telltale.generate.factor_analysers import FactorAnalysers
 from telltale.generate.gan import ConvolutionalGenerator
 from telltale.generate.loading import with_weights
+from telltale.generate.resnet_gan import ResidualGenerator
 from telltale.generate.vae import Vae
 
 _HEADER = "telltale_generator"
@@ -46,6 +47,7 @@ FAMILIES: dict[str, Callable[..., nn.Module]] = {
     "gan_nearest": lambda **sizes: ConvolutionalGenerator(upsampling="nearest", **sizes),
     "factor_analysers": FactorAnalysers,
     "vae": Vae,
+    "resnet_gan": ResidualGenerator,
 }
 
 

@@ -3,8 +3,9 @@ of (seed, step).
 
 Losses: hinge (Lim and Ye, *Geometric GAN*, 2017). Both real and made pictures reach the critic shifted and with their
 brightness changed, by the same random function, so that few pictures last longer without the changes appearing in what
-is made (Zhao et al., *Differentiable augmentation for data-efficient GAN training*, NeurIPS 2020). What is kept is the
-running average of the generator's weights.
+is made (Zhao et al., *Differentiable augmentation for data-efficient GAN training*, NeurIPS 2020). A critic without
+normalisation needs its slope held: the R1 penalty (Mescheder et al., ICML 2018), every few steps (Karras et al., CVPR
+2020, appendix B). What is kept is the running average of the generator's weights.
 """
 
 import time
@@ -38,6 +39,8 @@ class GanConfig:
         learning_rate: of Adam (betas 0 and 0.99), for both networks; falls linearly to zero over the last half.
         seed: of weights, order of pictures, latents and augmentation.
         save_every: steps between two states on the disk, each of which yields a record.
+        r1: weight of the critic's squared slope at real pictures; 0 is without, for a critic normalised otherwise.
+        r1_every: steps between two of these penalties, each of which then counts as often.
     """
 
     steps: int = 4000
@@ -45,16 +48,20 @@ class GanConfig:
     learning_rate: float = 2e-4
     seed: int = 0
     save_every: int = 250
+    r1: float = 0.0
+    r1_every: int = 16
 
     def __post_init__(self) -> None:
         """Refuse numbers that mean nothing.
 
         Raises:
-            InvalidConfig: a count below 1 or a learning rate that is not positive.
+            InvalidConfig: a count below 1, a learning rate that is not positive, or a negative penalty.
         """
-        if min(self.steps, self.batch, self.save_every) < 1 or not self.learning_rate > 0:
+        counts = min(self.steps, self.batch, self.save_every, self.r1_every)
+        if counts < 1 or not (self.learning_rate > 0 and self.r1 >= 0):
             raise InvalidConfig(
-                expected="steps, batch and save_every of 1 or more, and a positive learning rate",
+                expected="steps, batch, save_every and r1_every of 1 or more, a positive learning rate, and an r1 of 0 "
+                "or more",
                 found=str(asdict(self)),
                 do="Correct the numbers.",
             )
@@ -120,7 +127,7 @@ def train_gan(
     for step in range(done, settings.steps):
         _set_learning_rate(optimisers, settings, step)
         real = drawn(pictures, settings.batch, settings.seed, step)
-        sums += _update(generator, critic, optimisers, real, settings.seed * 2**32 + step)
+        sums += _update(generator, critic, optimisers, real, settings, step)
         _follow(average, generator, min(_MEMORY, (step + 1) / (step + 10)))
         if (step + 1) % settings.save_every == 0 or step + 1 == settings.steps:
             means = sums / (step + 1 - done)
@@ -150,7 +157,8 @@ def _resumed(
     facts = read_facts(path)
     if facts is None:
         return 0
-    if facts["settings"] != asdict(settings):
+    # A state from before a setting existed was made with what is now its default.
+    if asdict(GanConfig()) | facts["settings"] != asdict(settings):
         raise TrainingStopped(
             expected=f"the settings the run began with: {facts['settings']}",
             found=str(asdict(settings)),
@@ -182,17 +190,22 @@ def _update(
     critic: nn.Module,
     optimisers: dict[str, torch.optim.Adam],
     real: Float[Tensor, "batch 3 side side"],
-    seed: int,
+    settings: GanConfig,
+    step: int,
 ) -> np.ndarray:
     """One step of each network; returns both losses and what the critic said of real and of made pictures."""
+    seed = settings.seed * 2**32 + step
     random = torch.Generator().manual_seed(seed)
     latent = int(getattr(generator, "latent"))  # noqa: B009 (a Module's attributes have no type)
     with torch.no_grad():
         made = generator(normal_latents(len(real), latent, 2 * seed))
     of_real, of_made = critic(augmented(real, random)), critic(augmented(made, random))
     critic_loss = torch.relu(1 - of_real).mean() + torch.relu(1 + of_made).mean()
+    penalty = torch.zeros(())
+    if settings.r1 and step % settings.r1_every == 0:
+        penalty = settings.r1_every * settings.r1 / 2 * squared_slope(critic, augmented(real, random))
     optimisers["critic"].zero_grad(set_to_none=True)
-    torch.autograd.backward(critic_loss)
+    torch.autograd.backward(critic_loss + penalty)
     optimisers["critic"].step()
 
     critic.requires_grad_(False)
@@ -203,6 +216,14 @@ def _update(
     optimisers["generator"].step()
     critic.requires_grad_(True)
     return np.array([critic_loss.item(), generator_loss.item(), of_real.mean().item(), of_made.mean().item()])
+
+
+def squared_slope(critic: nn.Module, images: Float[Tensor, "n 3 side side"]) -> Float[Tensor, ""]:
+    """Mean over images of the squared length of the critic's gradient with respect to them; differentiable."""
+    images = images.detach().requires_grad_()
+    said: Tensor = critic(images)
+    (slope,) = torch.autograd.grad(said.sum(), images, create_graph=True)
+    return slope.square().flatten(1).sum(1).mean()
 
 
 def augmented(images: Float[Tensor, "n 3 side side"], random: torch.Generator) -> Float[Tensor, "n 3 side side"]:
