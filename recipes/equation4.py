@@ -29,6 +29,7 @@ Expected: the first classifier falls from 99 % to 60 % or below, a second one is
 import argparse
 import csv
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -279,7 +280,7 @@ def run(bench: Contest, seeds: int, part: tuple[int, int]) -> None:
 
 def keep(path: Path, found: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
+    temporary = path.with_suffix(f".{os.getpid()}")
     temporary.write_text(json.dumps(found) + "\n")
     temporary.replace(path)
 
