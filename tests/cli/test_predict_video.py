@@ -167,3 +167,62 @@ def test_a_detector_nobody_calibrated(run: Run, mixed: Path, uncalibrated_detect
 
 def test_a_stride_that_means_nothing(run: Run, mixed: Path) -> None:
     assert run(mixed, "--every", 0)[0] == 2
+
+
+# ---------------------------------------------------------------- faces
+
+
+@pytest.fixture
+def portrait(tmp_path: Path) -> Path:
+    """Two seconds of a generated portrait that moves through a grey frame."""
+    with Image.open(Path(__file__).parents[2] / "examples" / "portrait.jpg") as picture:
+        face = np.asarray(picture.convert("RGB").resize((160, 160)))
+    images = []
+    for index in range(8):
+        image = np.full((180, 320, 3), 128, np.uint8)
+        image[10:170, 20 + 5 * index : 180 + 5 * index] = face
+        images.append(image)
+    return write_video(tmp_path / "portrait.mp4", images, rate=4)
+
+
+def test_each_face_is_followed_and_scored(run: Run, portrait: Path, tmp_path: Path) -> None:
+    timeline = tmp_path / "timeline.jsonl"
+    words = ("--faces", "--every", 0.25, "--timeline", timeline, "--heatmaps", tmp_path / "maps")
+    code, out, _ = run(portrait, "--json", *words)
+    assert code == 0
+    (row,) = rows(out)
+    (face,) = row["video"]["faces"]
+    assert (face["face"], face["moments"]) == (1, 8)
+    assert face["probability"] == row["probability"]
+    found = list(read_rows(timeline, columns=TIMELINE))
+    assert [one["face"] for one in found] == [1] * 8
+    boxes = np.array([one["box"] for one in found])
+    assert (boxes[:, 2] == boxes[:, 3]).all()
+    assert 15 <= boxes[-1, 0] - boxes[0, 0] <= 45
+    assert heatmap_name(portrait, ".mp4") in {path.name for path in (tmp_path / "maps").iterdir()}
+
+
+def test_a_line_for_each_face(run: Run, portrait: Path) -> None:
+    _, out, _ = run(portrait, "--faces")
+    first, second = out.splitlines()
+    assert "2 frames" in first
+    assert second.startswith("  face 1 ")
+    assert second.endswith("0:00 to 0:01, 2 frames")
+
+
+def test_a_video_without_a_face_is_a_row_that_says_so(run: Run, mixed: Path) -> None:
+    code, out, _ = run(mixed, "--faces", "--json")
+    assert code == 1
+    by_name = {Path(row["path"]).name: row for row in rows(out)}
+    assert "expected a face; found none in 3 frames" in by_name["b.mp4"]["error"]
+    assert by_name["a.png"]["error"] is None
+
+
+def test_a_face_detector_needs_faces_and_must_be_one(run: Run, mixed: Path, tmp_path: Path) -> None:
+    code, _, err = run(mixed, "--face-detector", tmp_path / "yunet.onnx")
+    assert code == 2
+    assert "Add --faces" in err
+    pytest.importorskip("cv2")
+    code, _, err = run(mixed, "--faces", "--face-detector", tmp_path / "yunet.onnx")
+    assert code == 2
+    assert "YuNet" in err

@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from telltale.data.faces import face_finder
+from telltale.data.faces import face_finder, faces_finder
 from telltale.errors import InvalidDetector
 
 onnx = pytest.importorskip("onnx")
@@ -72,6 +72,13 @@ def test_boxes_are_in_pixels_of_the_picture(tmp_path: Path) -> None:
     assert find(scene(320, 320)) is None
     assert find(scene(1, 1)) is None
     assert find(scene(5, 4000)) is None
+
+
+def test_every_face_of_a_picture(tmp_path: Path) -> None:
+    find = faces_finder(write_stand_in(tmp_path / "faces.onnx"))
+    found = find(scene(640, 640, (64, 64, 64), (448, 320, 64)))
+    assert sorted(found) == [pytest.approx((32, 32, 128, 128)), pytest.approx((416, 288, 128, 128))]
+    assert find(scene(320, 320)) == []
 
 
 def test_what_is_not_yunet_is_refused(tmp_path: Path) -> None:

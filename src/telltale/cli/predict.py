@@ -42,6 +42,8 @@ def predict(
     ] = None,
     every: Annotated[float, typer.Option(min=0.001, help="Videos: seconds from one frame to the next.")] = 1.0,
     timeline: Annotated[Path | None, typer.Option(help="Videos: write a row for each frame here; as --out.")] = None,
+    faces: Annotated[bool, typer.Option("--faces", help="Videos: follow and score each face.")] = False,
+    face_detector: Annotated[Path | None, typer.Option(help="YuNet's ONNX file for --faces; else our parser.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Skip what --out holds already.")] = False,
     threads: Annotated[int, typer.Option(min=0, help="0 = one for each core.")] = 0,
     backend: Annotated[str, typer.Option(help=BACKENDS)] = "onnxruntime",
@@ -51,7 +53,7 @@ def predict(
 
     Exit code 0: all scored; 1: some failed, each with its reason; 2: nothing could be done.
     """
-    from telltale.cli.predict_video import VideoWish, open_timeline
+    from telltale.cli.predict_video import VideoWish, look_for, open_timeline
     from telltale.cli.sources import find
     from telltale.evaluate.results import ResultFile, utf8
 
@@ -59,6 +61,7 @@ def predict(
         raise InvalidConfig(
             expected="--out FILE with --resume", found="--resume alone", do="Name the file to go on with."
         )
+    look = look_for(faces, face_detector)
     sink = None if out is None else ResultFile(out, resume=resume)
     loaded = load_detector(detector, backend=backend, threads=threads)
     visit = None if heatmaps is None else _drawing(loaded, heatmaps)
@@ -68,7 +71,7 @@ def predict(
         sample for sample in find(paths, videos=True) if sample.data is not None or utf8(str(sample.path)) not in done
     )
     moments = None if timeline is None else open_timeline(timeline, done, resume=resume)
-    wish = VideoWish(every=every, max_pixels=max_pixels, heatmaps=heatmaps, timeline=moments)
+    wish = VideoWish(every=every, look=look, max_pixels=max_pixels, heatmaps=heatmaps, timeline=moments)
     scored, failed, damaged = _run(loaded, samples, sink, visit, wish, as_json=as_json)
     summary(scored, failed, len(done), damaged=damaged)
     if failed or damaged:

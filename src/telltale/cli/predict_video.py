@@ -5,15 +5,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from telltale.cli.progress import one_line
+from telltale.errors import InvalidConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from telltale.data.sample import Sample
+    from telltale.data.tracks import FindFaces
     from telltale.detector import Detector
     from telltale.evaluate.results import ResultFile
     from telltale.evaluate.scoring import Failure
-    from telltale.evaluate.video_scoring import VideoScore
+    from telltale.evaluate.video_scoring import Look, VideoScore
     from telltale.evaluate.video_summary import Summary
 
 NOTE = "telltale: note: P(fake) and its thresholds were calibrated on single pictures, not on videos"
@@ -25,15 +27,48 @@ class VideoWish:
 
     Attributes:
         every: seconds between frames.
+        look: makes what looks at one video: whole frames, or faces.
         max_pixels: of a frame.
         heatmaps: folder for the film of heatmaps, the frames that matter and the chart; None for none.
         timeline: where the rows of the timeline go; None for nowhere.
     """
 
     every: float
+    look: "Callable[[], Look]"
     max_pixels: int
     heatmaps: Path | None
     timeline: "ResultFile | None"
+
+
+def look_for(faces: bool, face_detector: Path | None) -> "Callable[[], Look]":
+    """What makes the look at one video: whole frames, or faces by YuNet's file or else by the shipped face parser.
+
+    Raises:
+        InvalidConfig: a face detector without --faces.
+        InvalidDetector: a file that is not YuNet's.
+        MissingExtra: a face detector without the `[faces]` extra.
+    """
+    from telltale.evaluate.video_scoring import whole
+
+    if not faces:
+        if face_detector is not None:
+            raise InvalidConfig(expected="--faces with --face-detector", found="none", do="Add --faces.")
+        return lambda: whole
+    from telltale.evaluate.video_faces import faces as look_at_faces
+
+    find = _finder(face_detector)
+    return lambda: look_at_faces(find)
+
+
+def _finder(face_detector: Path | None) -> "FindFaces":
+    if face_detector is None:
+        from telltale.explain.face_search import by_face_parser
+
+        return by_face_parser()
+    from telltale.data.faces import faces_finder
+
+    every = faces_finder(face_detector)
+    return lambda pixels, _hints, _everywhere: every(pixels)
 
 
 def open_timeline(path: Path, done: set[str], *, resume: bool) -> "ResultFile":
@@ -59,7 +94,7 @@ def score(loaded: "Detector", sample: "Sample", wish: VideoWish) -> "VideoScore 
     from telltale.evaluate.scoring import Failure
     from telltale.evaluate.video_scoring import score_video
 
-    settings: dict[str, Any] = {"every_seconds": wish.every, "max_pixels": wish.max_pixels}
+    settings: dict[str, Any] = {"every_seconds": wish.every, "look": wish.look(), "max_pixels": wish.max_pixels}
     if wish.heatmaps is None:
         record = score_video(loaded, sample, **settings)
     else:

@@ -4,7 +4,7 @@ telltale ships no face detector. YuNet (`face_detection_yunet_2023mar.onnx` or n
 the OpenCV Zoo; Wu, Peng and Yu, "YuNet: A Tiny Millisecond-level Face Detector", 2023.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,21 @@ def face_finder(file: Path) -> Callable[[Pixels], Box | None]:
         InvalidDetector: not such a file.
         MissingExtra: without the `[faces]` extra.
     """
+    every = faces_finder(file)
+
+    def find(pixels: Pixels) -> Box | None:
+        return max(every(pixels), key=lambda box: box[2] * box[3], default=None)
+
+    return find
+
+
+def faces_finder(file: Path) -> Callable[[Pixels], Sequence[Box]]:
+    """As `face_finder`, but every face, in YuNet's order: the surest first.
+
+    Raises:
+        InvalidDetector: not such a file.
+        MissingExtra: without the `[faces]` extra.
+    """
     cv2 = require("cv2", "faces")
     cv2.setNumThreads(1)
     # OpenCV 5 warns at every start that its new engine has no targets to choose from.
@@ -46,21 +61,20 @@ def face_finder(file: Path) -> Callable[[Pixels], Box | None]:
             do="Check --face-detector.",
         ) from error
 
-    def find(pixels: Pixels) -> Box | None:
-        return _largest(network, pixels)
-
-    return find
+    return lambda pixels: _boxes(network, pixels)
 
 
-def _largest(network: Any, pixels: Pixels) -> Box | None:
+def _boxes(network: Any, pixels: Pixels) -> list[Box]:
     height, width = pixels.shape[:2]
     scale = min(1.0, LONGEST / max(height, width))
     small = resize(pixels, max(1, round(height * scale)), max(1, round(width * scale)), "bilinear")
     network.setInputSize((small.shape[1], small.shape[0]))
     # Blue first, as OpenCV has it.
     _, faces = network.detect(np.ascontiguousarray(small[:, :, ::-1]))
-    if faces is None or not len(faces):
-        return None
     across, down = width / small.shape[1], height / small.shape[0]
-    x, y, wide, high = (float(number) for number in max(faces, key=lambda face: float(face[2] * face[3]))[:4])
+    return [_scaled(face, across, down) for face in (() if faces is None else faces)]
+
+
+def _scaled(face: Any, across: float, down: float) -> Box:
+    x, y, wide, high = (float(number) for number in face[:4])
     return x * across, y * down, wide * across, high * down
