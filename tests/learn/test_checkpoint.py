@@ -75,6 +75,13 @@ def test_nothing_is_left_beside_the_file(stored: Path) -> None:
     assert sorted(path.name for path in stored.parent.iterdir()) == ["best.safetensors", "taken.safetensors"]
 
 
+def test_the_file_is_as_readable_as_any_other(stored: Path) -> None:
+    """safetensors' own writer leaves a file that only its owner may read."""
+    other = stored.with_name("other")
+    other.touch()
+    assert stored.stat().st_mode == other.stat().st_mode
+
+
 def test_an_older_file_is_replaced_whole(stored: Path) -> None:
     before = file_hash(stored)
     model = randomised(NAME, seed=1)

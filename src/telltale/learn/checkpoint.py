@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Float32, UInt8
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialised
 
 from telltale.detector import Detector
 from telltale.errors import InvalidConfig, InvalidDetector
@@ -36,10 +36,9 @@ def save(path: Path, model: PatchClassifier, spec: DetectorSpec) -> None:
     # Channels-last training leaves strides that safetensors refuses; the numbers are the same.
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     try:
-        save_file(tensors, temporary, {METADATA_KEY: spec.to_json()})
+        # safetensors' own writer makes files that only their owner may read, whatever the umask.
+        temporary.write_bytes(serialised(tensors, {METADATA_KEY: spec.to_json()}))
         temporary.replace(path)
-    except SafetensorError as error:
-        raise OSError(f"cannot write {path}: {error}") from error
     finally:
         temporary.unlink(missing_ok=True)
 
