@@ -162,6 +162,12 @@ def test_a_split_or_source_that_is_not_there_is_named(
         assert word in str(caught.value)
 
 
+def test_data_without_sources_say_so(tmp_path: Path) -> None:
+    samples = [replace(sample, source="") for sample in write_samples(tmp_path)]
+    with pytest.raises(InvalidDataset, match="sources out of none; found one"):
+        load_dataset(tiny(include=("one",)), samples)
+
+
 def test_images_smaller_than_the_field_are_named_unless_scaled_up(tmp_path: Path) -> None:
     samples = write_samples(tmp_path)
     with pytest.raises(InvalidDataset, match=r"43 x 43 px.*40 smaller.*0\.png \(40 x 40\)"):

@@ -195,7 +195,7 @@ def _nothing(out: Path, failures: Sequence[Row]) -> InvalidDataset:
     first = f"{failures[0]['original_path']}: {failures[0]['reason']}"
     return InvalidDataset(
         expected="at least one picture that can be built",
-        found=f"{len(failures)} failures, such as {first}",
+        found=f"{len(failures)} failures, such as {first.removesuffix('.')}",
         do=f"See {out / 'failures.csv'}.",
     )
 

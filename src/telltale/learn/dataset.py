@@ -157,7 +157,9 @@ def _of_sources(config: TrainConfig, samples: list[Sample]) -> list[Sample]:
     strange = sorted({*config.include, *config.exclude} - known)
     if strange:
         raise InvalidDataset(
-            expected=f"sources out of {', '.join(sorted(known))}", found=", ".join(strange), do="Correct the names."
+            expected=f"sources out of {', '.join(sorted(known - {''})) or 'none'}",
+            found=", ".join(strange),
+            do="Correct the names.",
         )
     wanted = (set(config.include) or known) - set(config.exclude)
     return [sample for sample in samples if sample.source in wanted]
