@@ -10,6 +10,7 @@ chose among them, FAMILY-SEED.png. A rerun makes only what is missing and goes o
 
 - gan_transposed, gan_nearest: hinge-loss convolutional GANs that differ only in how they enlarge; 4,000 steps of 32.
 - resnet_gan: residual blocks, hinge loss, a critic held by the R1 penalty alone; 3,500 steps of 16.
+- diffusion: a U-Net on blocks of 2 x 2 pixels, sampled by 25 steps of DDIM; 5,500 steps of 16.
 - vae: a variational autoencoder; 6,000 steps of 32.
 - factor_analysers: the paper's GMM, 16 components of 16 factors; 15 rounds of expectation maximisation.
 
@@ -33,6 +34,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from telltale.data.samples import scan
+from telltale.generate.diffusion import DiffusionModel
+from telltale.generate.diffusion_training import DiffusionConfig, train_diffusion
 from telltale.generate.factor_analysers import FactorAnalysers, fit
 from telltale.generate.families import GeneratorFacts, build_generator, save_generator
 from telltale.generate.gan import ConvolutionalCritic
@@ -52,6 +55,7 @@ WANTED = (
     ("vae", 0),
     ("factor_analysers", 0),
     ("resnet_gan", 0),
+    ("diffusion", 0),
 )
 CONVOLUTIONAL = {"latent": 64, "width": 24}
 SIZES: dict[str, dict[str, int]] = {
@@ -60,7 +64,9 @@ SIZES: dict[str, dict[str, int]] = {
     "vae": {},
     "factor_analysers": {"components": 16, "factors": 16},
     "resnet_gan": {"latent": 64, "width": 16},
+    "diffusion": {"width": 24, "steps": 25},
 }
+QUICK_SIZES = {"factor_analysers": {"components": 2, "factors": 2}, "diffusion": {"width": 8, "steps": 2}}
 GRID = 8
 
 
@@ -76,7 +82,7 @@ def pictures(data: Path) -> tuple[UInt8[Tensor, "n 3 64 64"], str]:
 def make(family: str, seed: int, data: Path, work: Path, folder: Path, *, quick: bool) -> None:
     """Train one generator, or go on with it; write its weights and its grid."""
     real, fingerprint = pictures(data)
-    sizes = {"components": 2, "factors": 2} if quick and family == "factor_analysers" else SIZES[family]
+    sizes = QUICK_SIZES.get(family, SIZES[family]) if quick else SIZES[family]
     torch.manual_seed(seed)
     generator = build_generator(family, **sizes)
     begin = time.process_time()
@@ -114,6 +120,10 @@ def learning(
         case Vae():
             for_vae = VaeConfig(steps=4, batch=4, save_every=2, seed=seed) if quick else VaeConfig(seed=seed)
             return asdict(for_vae), train_vae(generator, real, for_vae, folder)
+        case DiffusionModel():
+            short = DiffusionConfig(steps=4, batch=4, save_every=2, seed=seed)
+            for_noise = short if quick else DiffusionConfig(seed=seed)
+            return asdict(for_noise), train_diffusion(generator, real, for_noise, folder)
         case ResidualGenerator():
             residual = GanConfig(steps=3500, batch=16, seed=seed, r1=1.0)
             for_gan = GanConfig(steps=4, batch=4, save_every=2, seed=seed, r1=1.0, r1_every=2) if quick else residual

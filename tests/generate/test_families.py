@@ -23,6 +23,7 @@ SIZES = {
     "factor_analysers": {"components": 2, "factors": 2},
     "vae": {},
     "resnet_gan": CONVOLUTIONAL,
+    "diffusion": {"width": 8, "steps": 2},
 }
 
 

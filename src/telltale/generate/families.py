@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from telltale.errors import InvalidConfig
+from telltale.generate.diffusion import DiffusionModel
 from telltale.generate.factor_analysers import FactorAnalysers
 from telltale.generate.gan import ConvolutionalGenerator
 from telltale.generate.loading import with_weights
@@ -48,6 +49,7 @@ FAMILIES: dict[str, Callable[..., nn.Module]] = {
     "factor_analysers": FactorAnalysers,
     "vae": Vae,
     "resnet_gan": ResidualGenerator,
+    "diffusion": DiffusionModel,
 }
 
 

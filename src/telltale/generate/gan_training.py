@@ -128,7 +128,7 @@ def train_gan(
         _set_learning_rate(optimisers, settings, step)
         real = drawn(pictures, settings.batch, settings.seed, step)
         sums += _update(generator, critic, optimisers, real, settings, step)
-        _follow(average, generator, min(_MEMORY, (step + 1) / (step + 10)))
+        follow(average, generator, min(_MEMORY, (step + 1) / (step + 10)))
         if (step + 1) % settings.save_every == 0 or step + 1 == settings.steps:
             means = sums / (step + 1 - done)
             if not np.isfinite(means).all():
@@ -239,7 +239,7 @@ def augmented(images: Float[Tensor, "n 3 side side"], random: torch.Generator) -
 
 
 @torch.no_grad()
-def _follow(average: nn.Module, generator: nn.Module, memory: float) -> None:
+def follow(average: nn.Module, generator: nn.Module, memory: float) -> None:
     """Move the average towards the weights; running statistics of normalisations are averaged like weights."""
     own = generator.state_dict()
     for name, tensor in average.state_dict().items():
