@@ -158,9 +158,10 @@ def _write_result(bench: Bench, out: Path, past: "list[Step]") -> None:
     """run.json, and the generator or the latents as a file."""
     from dataclasses import asdict
 
-    from safetensors.torch import save_file
+    from safetensors.torch import save as serialised
 
     from telltale import __version__
+    from telltale.data.index import write_whole
     from telltale.generate.families import GeneratorFacts, read_generator_facts, save_generator
     from telltale.generate.finetuning_config import reached
     from telltale.generate.finetuning_losses import MovedLatents
@@ -178,9 +179,7 @@ def _write_result(bench: Bench, out: Path, past: "list[Step]") -> None:
         "after": asdict(past[-1]),
     }
     if isinstance(bench.network, MovedLatents):
-        temporary = out / ".latents.safetensors"
-        save_file({"latents": bench.network.latents.detach().contiguous()}, temporary)
-        temporary.replace(out / "latents.safetensors")
+        write_whole(out / "latents.safetensors", serialised({"latents": bench.network.latents.detach().contiguous()}))
     else:
         about = read_generator_facts(bench.path)
         made_with = {
