@@ -28,6 +28,7 @@ bench: $(VENV)/.full
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/build.py
+	$(BIN)/python benchmarks/video.py
 
 clean:
 	rm -rf $(VENV) demo build dist .mypy_cache .ruff_cache .pytest_cache
