@@ -1,11 +1,11 @@
 """Videos: how many times faster than real time, and how much memory an hour takes.
 
-Command:  python benchmarks/video.py               (about half an hour on 2 cores; --quick: seconds, nothing written)
+Command:  python benchmarks/video.py               (about 20 minutes on 2 cores; --quick: seconds, nothing written)
 Writes:   results/video_speed.csv
 
 A clip of 720p at 30 frames a second, H.264 as x264 makes it by default: a generated portrait that wanders through a
 moving, noisy texture. Each way runs on two cores in a process of its own, the ways take turns, and the table holds the
-median over five rounds, so that other work on the machine hits all of them alike.
+median over three rounds, so that other work on the machine hits all of them alike.
 
 - decode all: what a first script does: PyAV with two threads, every frame decoded, none looked at.
 - decode all to RGB: the same, every frame as an array.
@@ -63,7 +63,7 @@ def main() -> None:
     if given.one:
         print(json.dumps(measure(given.one[0], Path(given.one[1]))))
         return
-    rounds, seconds, hour = (1, 4, 20) if given.quick else (5, 60, 3600)
+    rounds, seconds, hour = (1, 4, 20) if given.quick else (3, 60, 3600)
     with tempfile.TemporaryDirectory() as folder:
         clip, long = Path(folder) / "clip.mp4", Path(folder) / "hour.mp4"
         write_clip(clip, seconds=seconds, rate=30)
