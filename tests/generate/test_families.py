@@ -24,6 +24,7 @@ SIZES = {
     "vae": {},
     "resnet_gan": CONVOLUTIONAL,
     "diffusion": {"width": 8, "steps": 2},
+    "glow": {"width": 4, "side": 16},
 }
 
 

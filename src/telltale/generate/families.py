@@ -16,6 +16,7 @@ from telltale.errors import InvalidConfig
 from telltale.generate.diffusion import DiffusionModel
 from telltale.generate.factor_analysers import FactorAnalysers
 from telltale.generate.gan import ConvolutionalGenerator
+from telltale.generate.glow import Glow
 from telltale.generate.loading import with_weights
 from telltale.generate.resnet_gan import ResidualGenerator
 from telltale.generate.vae import Vae
@@ -50,6 +51,7 @@ FAMILIES: dict[str, Callable[..., nn.Module]] = {
     "vae": Vae,
     "resnet_gan": ResidualGenerator,
     "diffusion": DiffusionModel,
+    "glow": Glow,
 }
 
 
