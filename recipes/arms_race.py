@@ -34,8 +34,8 @@ from numpy.typing import NDArray
 
 from equation4 import Contest, classifier, contest, finetuned, fixed, keep, measured, pixels, scores, write_csv
 from telltale.data.sample import Sample
-from telltale.learn.precision import cores, processor
-from telltale.provenance import commit
+from telltale.learn.precision import machine
+from telltale.provenance import commit, invocation
 
 ROOT = Path(__file__).resolve().parent.parent
 UNSEEN = "gan_nearest-0"
@@ -86,8 +86,8 @@ def cell(bench: Contest, unseen: Path, defence: str, seed: int, rounds: int) -> 
         "rounds": found,
         "seconds": round(time.perf_counter() - begin),
         "commit": commit(),
-        "command": " ".join(["python", *sys.argv]),
-        "machine": f"{'CUDA' if torch.cuda.is_available() else 'CPU'}, {cores()} cores, {processor()}",
+        "command": invocation(),
+        "machine": machine(),
     }
 
 
@@ -115,7 +115,7 @@ def row(
         "current": called(now, current),
         "earlier": round(float(np.mean(earlier)), 4) if earlier else None,
         "earliest": earlier[0] if earlier else None,
-        "unseen": called(now, pixels(bench.drawn(unseen))),
+        "unseen": called(now, pixels(bench.drawn(unseen, ("test",)))),
     }
 
 
@@ -156,7 +156,7 @@ def summarise(bench: Contest) -> None:
     found = list(rows(cells))
     write_csv(results / "arms_race.csv", found)
     about = {
-        "command": " ".join(["python", *sys.argv]),
+        "command": invocation(),
         "commit": commit(),
         "commits_of_cells": sorted({one["commit"] or "" for one in cells}),
         "machine": cells[0]["machine"],

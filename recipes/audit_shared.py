@@ -18,7 +18,6 @@ clean. Last run as the file says.
 import argparse
 import json
 import os
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -40,8 +39,8 @@ from telltale.data.pool import in_processes
 from telltale.data.samples import Sample, scan
 from telltale.data.settings import preset
 from telltale.image import Pixels, resize
-from telltale.learn.journal import commit
-from telltale.learn.precision import cores, processor
+from telltale.learn.precision import cores, machine
+from telltale.provenance import commit, invocation
 
 ROOT = Path(__file__).resolve().parent.parent
 PAIR = ("celebahq", "stylegan2_ffhq256")
@@ -191,12 +190,12 @@ def main() -> None:
         for some in (samples, scan([built]))
     )
     report: dict[str, Any] = {
-        "command": " ".join(["python", *sys.argv]),
+        "command": invocation(),
         "commit": commit(),
         "telltale_version": telltale.__version__,
         "data_fingerprint": fingerprint(samples),
         "built_fingerprint": made.fingerprint,
-        "machine": f"{cores()} cores, {processor()}",
+        "machine": machine(),
         "date": time.strftime("%Y-%m-%d"),
         "raw": raw,
         "built": after,

@@ -10,7 +10,8 @@ training split. For each architecture and seed:
 2. the generator is finetuned against it (its own adversarial loss with a critic that begins anew, plus lambda times the
    classifier's loss towards real), until the classifier takes 85 % of the checked samples for real;
 3. a second classifier learns the finetuned generator's samples against the same photographs;
-4. every first and second classifier there is judges the finetuned samples: the transfer matrix.
+4. every first and second classifier there is judges the samples of every generator, finetuned, not finetuned and never
+   seen: the transfer matrix.
 
 Samples are saved as the photographs are (JPEG, quality 95, 4:2:0, 64 px), in training, in testing, and in what the
 classifier sees while it is being fooled; every picture keeps its own 64 px. Accuracy is at a score of 0.5, on 405 test
@@ -48,6 +49,7 @@ from table_seeds import samples
 from telltale.data.corruptions import jpeg
 from telltale.data.sample import Sample
 from telltale.data.samples import scan
+from telltale.evaluate.metrics import auc
 from telltale.explain.heatmaps import colour, heatmap, legend
 from telltale.generate.families import GeneratorFacts, load_generator, read_generator_facts, save_generator
 from telltale.generate.finetuning import finetune, history
@@ -60,15 +62,17 @@ from telltale.generate.quality import face_features, kernel_distance
 from telltale.learn.checkpoint import file_hash, restore
 from telltale.learn.classifier import build
 from telltale.learn.config import TrainConfig
-from telltale.learn.precision import cores, processor
+from telltale.learn.precision import machine
 from telltale.learn.train import train
 from telltale.pooling import pool
-from telltale.provenance import commit
+from telltale.provenance import commit, invocation
 
 ROOT = Path(__file__).resolve().parent.parent
 REAL, GENERATOR = "celeba64", "gan_transposed-0"
 ARCHITECTURES = ("xception_block1", "xception_block2", "resnet18_layer1")
 SEEDS = 3
+# Generators that no classifier here has learned from.
+OTHERS = ("gan_transposed-1", "gan_transposed-2", "gan_nearest-0", "vae-0", "factor_analysers-0")
 # A second classifier begins from other weights than the first of its seed.
 SECOND = 100
 JPEG_QUALITY = 95.0
@@ -89,11 +93,11 @@ class Contest:
         """Its photographs."""
         return [one for one in self.reals if one.split == split]
 
-    def drawn(self, generator: Path) -> list[Sample]:
-        """As many samples as photographs, in every split, saved as they are; made where they are not there."""
+    def drawn(self, generator: Path, splits: Sequence[str] = ("train", "validation", "test")) -> list[Sample]:
+        """As many samples as photographs, in each split, saved as they are; made where they are not there."""
         folder = self.work / "samples" / generator.stem
         found = []
-        for split in ("train", "validation", "test"):
+        for split in splits:
             count, kept = len(self.of_split(split)), folder / f"{split}-{file_hash(generator)[:12]}"
             paths = [kept / f"{place:05d}.jpg" for place in range(count)]
             if not all(path.exists() for path in paths):
@@ -131,7 +135,7 @@ def classifier(bench: Contest, name: str, architecture: str, seed: int, fakes: S
     config = TrainConfig(data=("celeba64 and samples",), **usual | which | more)
     learned = [one for one in [*bench.reals, *fakes] if one.split != "test"]
     if not (out / "done").exists():
-        for _ in train(config, out, resume=out.exists(), samples=learned, command=" ".join(sys.argv)):
+        for _ in train(config, out, resume=out.exists(), samples=learned, command=invocation()):
             pass
         (out / "done").touch()
     return out / "best.safetensors"
@@ -187,7 +191,7 @@ def finetuned(bench: Contest, name: str, start: Path, judges: Sequence[Judge], s
         for step in finetune(generator, judges, own, how, out):
             print(f"{name} step {step.step} fooled {step.fooled:.3f} distance {step.distance:.1f}", flush=True)
         about = read_generator_facts(start)
-        made_with = {**about.made_with, "finetuned": {"command": " ".join(sys.argv), "settings": asdict(how)}}
+        made_with = {**about.made_with, "finetuned": {"command": invocation(), "settings": asdict(how)}}
         save_generator(made, generator, GeneratorFacts(family=about.family, sizes=about.sizes, made_with=made_with))
     return made, history(out)
 
@@ -247,8 +251,8 @@ def cell(bench: Contest, architecture: str, seed: int) -> dict[str, Any]:
         "seconds": round(time.perf_counter() - begin),
         "generator_sha256": file_hash(bench.generator),
         "commit": commit(),
-        "command": " ".join(["python", *sys.argv]),
-        "machine": f"{'CUDA' if torch.cuda.is_available() else 'CPU'}, {cores()} cores, {processor()}",
+        "command": invocation(),
+        "machine": machine(),
     }
 
 
@@ -286,21 +290,28 @@ def keep(path: Path, found: dict[str, Any]) -> None:
 
 
 def matrix(bench: Contest) -> dict[str, Any]:
-    """Scores of the samples of every generator by every classifier that is trained."""
-    trained = sorted(path.parent.name for path in (bench.work / "train").glob("*-*-*/done"))
-    judges = [name for name in trained if name.split("-")[0] in ("first", "second")]
-    generators = {GENERATOR: bench.generator} | {
-        path.stem: path for path in sorted((bench.work / "finetune").glob("finetuned-*/finetuned-*.safetensors"))
-    }
-    test = {name: pixels(bench.drawn(path)) for name, path in generators.items()}
-    rows = {
-        name: {
-            judge: round(float((scores(bench.work / "train" / judge / "best.safetensors", those) >= 0.5).mean()), 4)
-            for judge in judges
-        }
-        for name, those in test.items()
-    }
-    return {"called_fake": rows, "n": len(bench.of_split("test")), "commit": commit()}
+    """How every classifier that is trained judges the test samples of every generator."""
+    trained = sorted(path.parent for path in (bench.work / "train").glob("*-*-*/done"))
+    judges = [path for path in trained if path.name.split("-")[0] in ("first", "second")]
+    finetuned_ones = sorted((bench.work / "finetune").glob("finetuned-*/finetuned-*.safetensors"))
+    others = [bench.generator.with_name(f"{name}.safetensors") for name in OTHERS]
+    generators = [bench.generator, *finetuned_ones, *(path for path in others if path.exists())]
+    made = [pixels(bench.drawn(path, ("test",))) for path in generators]
+    shown = np.concatenate([pixels(bench.reals), *made])
+    rows = []
+    for judge in judges:
+        real, *fakes = np.split(scores(judge / "best.safetensors", shown), len(generators) + 1)
+        is_fake = np.arange(2 * len(real)) >= len(real)
+        rows += [
+            {
+                "generator": path.stem,
+                "classifier": judge.name,
+                "called_fake": round(float((fake >= 0.5).mean()), 4),
+                "auc": round(auc(is_fake, np.concatenate([real, fake])), 4),
+            }
+            for path, fake in zip(generators, fakes, strict=True)
+        ]
+    return {"pairs": rows, "n": len(bench.of_split("test")), "commit": commit()}
 
 
 def figures(found: dict[str, Any]) -> dict[str, float]:
@@ -357,33 +368,26 @@ def spread(cells: Sequence[dict[str, Any]], rounds: int) -> dict[str, list[float
 
 
 def relation(generator: str, judge: str) -> str:
-    """What the classifier fooled and the one that judges have in common."""
-    (_, fooled, seed), (role, other, other_seed) = generator.rsplit("-", 2), judge.rsplit("-", 2)
+    """What a generator and the classifier that judges it have in common."""
+    role, other, other_seed = judge.rsplit("-", 2)
+    if generator == GENERATOR:
+        return f"{role}, samples before finetuning"
+    if not generator.startswith("finetuned-"):
+        return f"{role}, another generator"
+    _, fooled, seed = generator.rsplit("-", 2)
     if role == "second":
-        return "second, of these samples" if (fooled, seed) == (other, other_seed) else "second, of another's samples"
+        return "second, these samples" if (fooled, seed) == (other, other_seed) else "second, another's samples"
     if fooled == other:
-        return "the one fooled" if seed == other_seed else "other seed"
-    return "other depth" if fooled.split("_")[0] == other.split("_")[0] else "other architecture"
+        return "first, the one fooled" if seed == other_seed else "first, other seed"
+    return "first, other depth" if fooled.split("_")[0] == other.split("_")[0] else "first, other architecture"
 
 
 RELATIONS = (
-    *("the one fooled", "other seed", "other depth", "other architecture"),
-    *("second, of these samples", "second, of another's samples"),
+    *("first, the one fooled", "first, other seed", "first, other depth", "first, other architecture"),
+    *("second, these samples", "second, another's samples"),
+    *("first, samples before finetuning", "second, samples before finetuning"),
+    *("first, another generator", "second, another generator"),
 )
-
-
-def transferred(called: dict[str, dict[str, float]]) -> list[dict[str, Any]]:
-    """The long form of the matrix, with what is expected of each pair."""
-    return [
-        {
-            "generator": name,
-            "classifier": judge,
-            "relation": "not finetuned" if name == GENERATOR else relation(name, judge),
-            "called_fake": value,
-        }
-        for name, row in called.items()
-        for judge, value in row.items()
-    ]
 
 
 def summarise(bench: Contest) -> None:
@@ -393,9 +397,9 @@ def summarise(bench: Contest) -> None:
         sys.exit(f"no cells in {bench.cells}: run without --summarise first")
     results = bench.cells.parent
     transfer = json.loads((bench.cells / "transfer.json").read_text())
-    pairs = transferred(transfer["called_fake"])
+    pairs = [{**one, "relation": relation(one["generator"], one["classifier"])} for one in transfer["pairs"]]
     about = {
-        "command": " ".join(["python", *sys.argv]),
+        "command": invocation(),
         "commit": commit(),
         "commits_of_cells": sorted({one["commit"] or "" for one in cells}),
         "generator_sha256": cells[0]["generator_sha256"],
@@ -413,9 +417,17 @@ def summarise(bench: Contest) -> None:
             if (own := [one for one in cells if one["classifier"] == name])
         },
         "transfer": {
-            kind: summary([one["called_fake"] for one in pairs if one["relation"] == kind])
-            for kind in ("not finetuned", *RELATIONS)
+            kind: summary([one for one in pairs if one["relation"] == kind])
+            for kind in RELATIONS
             if any(one["relation"] == kind for one in pairs)
+        },
+        "other_generators": {
+            name: {
+                role: summary([one for one in pairs if one["generator"] == name and one["classifier"].startswith(role)])
+                for role in ("first", "second")
+            }
+            for name in OTHERS
+            if any(one["generator"] == name for one in pairs)
         },
     }
     rows = [{**described(one), **figures(one)} for one in cells]
@@ -432,12 +444,14 @@ def described(found: dict[str, Any]) -> dict[str, Any]:
     return {**{name: found[name] for name in names}, "quality_error": found["quality_after"][1]}
 
 
-def summary(values: Sequence[float]) -> dict[str, float]:
+def summary(pairs: Sequence[dict[str, Any]]) -> dict[str, float]:
+    called = [one["called_fake"] for one in pairs]
     return {
-        "pairs": len(values),
-        "mean": round(float(np.mean(values)), 4),
-        "least": min(values),
-        "most": max(values),
+        "pairs": len(pairs),
+        "mean": round(float(np.mean(called)), 4),
+        "least": min(called),
+        "most": max(called),
+        "auc": round(float(np.mean([one["auc"] for one in pairs])), 4),
     }
 
 
@@ -487,11 +501,16 @@ def words(about: dict[str, Any], rows: Sequence[dict[str, Any]]) -> Iterator[str
     )
     said = about["transfer"]
     others = [
-        f"{kind} {said[kind]['mean']:.0%} ({said[kind]['least']:.0%} to {said[kind]['most']:.0%})"
-        for kind in RELATIONS
-        if kind in said
+        f"{kind.removeprefix('first, ')} {one['mean']:.0%} ({one['least']:.0%} to {one['most']:.0%})"
+        for kind in RELATIONS[:4]
+        if (one := said.get(kind))
     ]
-    yield f"- **Who else is fooled**: of the finetuned samples these call fake, mean over pairs: {'; '.join(others)}."
+    yield f"- **Who else is fooled**: of the finetuned samples first classifiers call fake: {'; '.join(others)}."
+    unseen = [said[f"{role}, another generator"]["auc"] for role in ("first", "second")]
+    yield (
+        f"- **Generators neither has seen** ({', '.join(about['other_generators'])}): mean AUC of first classifiers "
+        f"{unseen[0]:.2f}, of second ones {unseen[1]:.2f}."
+    )
 
 
 def markdown(about: dict[str, Any], rows: Sequence[dict[str, Any]]) -> Iterator[str]:
@@ -519,12 +538,21 @@ def markdown(about: dict[str, Any], rows: Sequence[dict[str, Any]]) -> Iterator[
             f"| {row['second_classifier_accuracy']:.3f} |"
         )
     yield ""
-    yield "Share of finetuned samples called fake, by what the judge has in common with the one fooled:"
+    yield "Samples by who judges them; AUC against the test photographs, mean over pairs:"
     yield ""
-    yield "| judge | pairs | mean | least | most |"
-    yield "|---|---|---|---|---|"
+    yield "| judge, and whose samples | pairs | called fake | least | most | AUC |"
+    yield "|---|---|---|---|---|---|"
     for kind, found in about["transfer"].items():
-        yield f"| {kind} | {found['pairs']} | {found['mean']:.2f} | {found['least']:.2f} | {found['most']:.2f} |"
+        yield (
+            f"| {kind} | {found['pairs']} | {found['mean']:.2f} | {found['least']:.2f} | {found['most']:.2f} "
+            f"| {found['auc']:.2f} |"
+        )
+    yield ""
+    yield "| another generator | first: called fake | AUC | second: called fake | AUC |"
+    yield "|---|---|---|---|---|"
+    for name, by_role in about["other_generators"].items():
+        shown = " | ".join(f"{by_role[role]['mean']:.2f} | {by_role[role]['auc']:.2f}" for role in ("first", "second"))
+        yield f"| {name} | {shown} |"
 
 
 SHOWN, MAP = 6, 128

@@ -70,8 +70,8 @@ from telltale.explain.heatmaps import Heatmap, colour, legend
 from telltale.explain.placement import PLACEMENTS, check_placement, scaled
 from telltale.image import Pixels
 from telltale.learn.checkpoint import file_hash, load
-from telltale.learn.journal import commit
-from telltale.learn.precision import cores, processor
+from telltale.learn.precision import machine
+from telltale.provenance import commit, invocation
 
 MODELS = tuple(f"xception_block{n}" for n in range(1, 6))
 SEED = 0
@@ -358,7 +358,7 @@ def write(bench: Bench, networks: Sequence[Network], results: Path, command: str
         "data_fingerprint": bench.fingerprint,
         "weights_sha256": {found.name: found.weights_sha256 for found in networks},
         "seconds": {found.name: found.seconds for found in networks},
-        "machine": f"{cores()} cores, {processor()}",
+        "machine": machine(),
         "date": time.strftime("%Y-%m-%d"),
         "left_out": f"{', '.join(sorted({one.source for one in bench.tested} - kept - {*TRAINED_FAKE})) or 'no source'}"
         f" (fewer than {LEAST} pictures)",
@@ -383,7 +383,7 @@ def main() -> None:
     maps = chosen.maps or work / "figure_heatmaps"
     networks = [network(bench, model, maps) for model in (MODELS[:1] if chosen.quick else MODELS)]
     # Where averages are kept changes no number, and is nobody's business.
-    command = f"python {sys.argv[0]} --data {chosen.data} --work {chosen.work}"
+    command = invocation()
     write(bench, networks, work if chosen.quick else ROOT / "results", command)
 
 

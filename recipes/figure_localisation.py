@@ -52,8 +52,8 @@ from telltale.explain.masks import read_mask
 from telltale.explain.placement import Placement
 from telltale.image import decode
 from telltale.learn.checkpoint import load
-from telltale.learn.journal import commit
-from telltale.learn.precision import cores, processor
+from telltale.learn.precision import machine
+from telltale.provenance import commit, invocation
 
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = "telltale-faces"
@@ -194,7 +194,7 @@ def run(data: Path, work: Path, networks: Path, folder: Path, *, quick: bool) ->
                 "data_fingerprint": mark,
                 "weights_sha256": detector.sha256,
                 "commit": commit(),
-                "machine": f"{cores()} cores, {processor()}",
+                "machine": machine(),
                 "seconds": round(time.perf_counter() - begin),
             }
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -344,7 +344,7 @@ def main() -> None:
     if not chosen.summarise:
         run(chosen.data, work, chosen.networks, folder, quick=chosen.quick)
     if chosen.summarise or chosen.quick:
-        summarise(folder, " ".join(["python", *sys.argv]))
+        summarise(folder, invocation())
 
 
 if __name__ == "__main__":

@@ -38,8 +38,8 @@ from telltale.explain.face_parsing import SHIPPED, by_parser
 from telltale.explain.region_files import LEVEL, chart, table
 from telltale.explain.regions import RegionRow, find_regions, region_rows
 from telltale.learn.checkpoint import file_hash, load
-from telltale.learn.precision import cores, processor
-from telltale.provenance import commit
+from telltale.learn.precision import machine
+from telltale.provenance import commit, invocation
 
 SHIPPED_DETECTOR = "telltale-faces"
 MODELS = (SHIPPED_DETECTOR, "xception_block1", "xception_block2", "xception_block3", "resnet18_layer1")
@@ -144,7 +144,7 @@ def write(networks: Sequence[dict[str, Any]], results: Path, bench: Bench, comma
             }
             for found in networks
         ],
-        "machine": f"{cores()} cores, {processor()}",
+        "machine": machine(),
     }
     (results / "regions.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
     print(f"written: {results / 'regions.csv'}, {results / 'figure_regions.png'}")
@@ -162,7 +162,7 @@ def main() -> None:
     work = given.work / "quick" if given.quick else given.work
     bench = pictures(given.data, work, quick=given.quick)
     networks = [network(bench, model, work / "regions") for model in MODELS[: 2 if given.quick else None]]
-    write(networks, work if given.quick else ROOT / "results", bench, " ".join(["python", *sys.argv]))
+    write(networks, work if given.quick else ROOT / "results", bench, invocation())
 
 
 if __name__ == "__main__":

@@ -25,7 +25,6 @@ every model seems good; built, the header probe guesses and the networks are not
 import argparse
 import csv
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -49,9 +48,9 @@ from telltale.evaluate.metrics import auc, average_precision
 from telltale.image import Pixels, decode, resize
 from telltale.learn.checkpoint import load
 from telltale.learn.config import TrainConfig
-from telltale.learn.journal import commit
-from telltale.learn.precision import cores, processor
+from telltale.learn.precision import machine
 from telltale.learn.train import train
+from telltale.provenance import commit, invocation
 
 ROOT = Path(__file__).resolve().parent.parent
 SIDE = 224
@@ -226,7 +225,7 @@ def fitted(bench: Bench, model: str, preparation: str, seed: int) -> Score:
             zip(bench.of(TRAINED, split), bench.files(TRAINED, split, preparation), strict=True)
         )
     ]
-    for _ in train(config, out, resume=out.exists(), samples=samples, command=" ".join(sys.argv)):
+    for _ in train(config, out, resume=out.exists(), samples=samples, command=invocation()):
         pass
     return network(out / "best.safetensors")
 
@@ -370,10 +369,10 @@ def main() -> None:
         writer.writerows(rows)
     figure(rows, results / "format_ablation.png")
     about = {
-        "command": " ".join(["python", *sys.argv]),
+        "command": invocation(),
         "commit": commit(),
         "data_fingerprint": fingerprint(pictures),
-        "machine": f"{cores()} cores, {processor()}",
+        "machine": machine(),
         "date": time.strftime("%Y-%m-%d"),
         "seconds_of_this_call": round(time.perf_counter() - begin),
         "seconds_of_all_cells": round(

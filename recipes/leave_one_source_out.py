@@ -43,9 +43,9 @@ from ship_detector import (
 from telltale.data.samples import Sample
 from telltale.evaluate.metrics import Estimate, auc, bootstrap
 from telltale.learn.checkpoint import load
-from telltale.learn.journal import commit
-from telltale.learn.precision import cores, processor
+from telltale.learn.precision import machine
 from telltale.learn.train import train
+from telltale.provenance import commit, invocation
 
 DEPTH, EPOCHS, SEEDS = "xception_block2", 3, 1
 ALL = "none"
@@ -86,7 +86,7 @@ def weights(places: Places, samples: list[Sample], left_out: str, seed: int) -> 
         steps_per_epoch=5 if places.quick else 250,
     )
     if not (out / "done").exists():
-        for _ in train(settings, out, resume=out.exists(), samples=samples, command=" ".join(sys.argv)):
+        for _ in train(settings, out, resume=out.exists(), samples=samples, command=invocation()):
             pass
         (out / "done").touch()
     return out / "best.safetensors"
@@ -179,7 +179,7 @@ def summarise(folder: Path, tested: list[Sample], fingerprints: dict[str, str], 
         "command": command,
         "commit": commit(),
         "dataset_fingerprints": fingerprints,
-        "machine": f"{cores()} cores, {processor()}",
+        "machine": machine(),
         "date": time.strftime("%Y-%m-%d"),
         "networks": len(found),
         "networks_of_a_full_run": SEEDS * (1 + len(TRAINED_FAKE) + len(TRAINED_REAL)),
@@ -229,7 +229,7 @@ def main() -> None:
     if not chosen.summarise:
         run(places, everything, tested, folder, (number, count))
     if chosen.summarise or chosen.quick:
-        summarise(folder, tested, fingerprints, " ".join(["python", *sys.argv]))
+        summarise(folder, tested, fingerprints, invocation())
 
 
 if __name__ == "__main__":

@@ -44,8 +44,8 @@ from telltale.errors import require
 from telltale.evaluate.metrics import auc
 from telltale.evaluate.robustness import CLEAN, Cell, cells, corrupted
 from telltale.learn.checkpoint import load
-from telltale.learn.journal import commit
-from telltale.learn.precision import cores, processor
+from telltale.learn.precision import machine
+from telltale.provenance import commit, invocation
 
 MODELS: tuple[tuple[str, str], ...] = (
     *((name, "none") for name in (*TRUNCATED, *WHOLE)),
@@ -141,7 +141,7 @@ def summarise(bench: Bench, folder: Path, command: str) -> None:
         "command": command,
         "commit": commit(),
         "data_fingerprint": bench.fingerprint,
-        "machine": f"{cores()} cores, {processor()}",
+        "machine": machine(),
         "date": time.strftime("%Y-%m-%d"),
         "cells": len(files),
         "cells_of_a_full_run": len(MODELS) * SEEDS,
@@ -250,7 +250,7 @@ def main() -> None:
     if not chosen.summarise:
         run(bench, folder, (number, count), only_trained=chosen.only_trained)
     if chosen.summarise or chosen.quick:
-        summarise(bench, folder, " ".join(["python", *sys.argv]))
+        summarise(bench, folder, invocation())
 
 
 if __name__ == "__main__":

@@ -22,7 +22,6 @@ results/shipped_detector.json. Expected: see that file; last run as it says.
 import argparse
 import csv
 import json
-import sys
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -48,9 +47,9 @@ from telltale.generate.resynthesis import Resynthesise, resynthesiser
 from telltale.learn.checkpoint import file_hash, load, restore, save
 from telltale.learn.config import TrainConfig
 from telltale.learn.export import export
-from telltale.learn.journal import commit
-from telltale.learn.precision import cores, processor
+from telltale.learn.precision import cores, machine
 from telltale.learn.train import train
+from telltale.provenance import commit, invocation
 
 NAME = "telltale-faces"
 ROOT = Path(__file__).resolve().parent.parent
@@ -229,9 +228,7 @@ def trained(places: Places, built: list[Sample], name: str, settings: TrainConfi
     out = places.work / "train" / name
     if not (out / "done.json").exists():
         begin = time.perf_counter()
-        for epoch in train(
-            settings, out, resume=out.exists(), samples=training_samples(built), command=" ".join(sys.argv)
-        ):
+        for epoch in train(settings, out, resume=out.exists(), samples=training_samples(built), command=invocation()):
             print(name, json.dumps(epoch.row()), flush=True)
         (out / "done.json").write_text(json.dumps({"seconds": round(time.perf_counter() - begin)}))
     return out / "best.safetensors"
@@ -433,9 +430,9 @@ def main() -> None:
         "dataset_fingerprints": fingerprints,
         "validation": validation_report(places, detector, validation),
         "seconds": round(time.perf_counter() - begin),
-        "command": " ".join(["python", *sys.argv]),
+        "command": invocation(),
         "commit": commit(),
-        "machine": f"{cores()} cores, {processor()}",
+        "machine": machine(),
         "date": time.strftime("%Y-%m-%d"),
     }
     write_results(places, detector, choice, rows, facts)

@@ -53,9 +53,9 @@ from telltale.evaluate.metrics import auc, average_precision, average_precision_
 from telltale.generate.resynthesis import Resynthesise, resynthesiser
 from telltale.learn.checkpoint import file_hash, load
 from telltale.learn.config import TrainConfig
-from telltale.learn.journal import commit
-from telltale.learn.precision import cores, processor
+from telltale.learn.precision import machine
 from telltale.learn.train import train
+from telltale.provenance import commit, invocation
 
 ROOT = Path(__file__).resolve().parent.parent
 GENERATOR = "stylegan2"
@@ -196,7 +196,7 @@ def trained(bench: Bench, model: str, augmentation: str, seed: int) -> Path:
     out = bench.work / "train" / f"{model}-{augmentation}-{seed}".replace(" ", "_")
     config = settings(bench, model, augmentation, seed)
     if not (out / "done").exists():
-        for _ in train(config, out, resume=out.exists(), samples=bench.training, command=" ".join(sys.argv)):
+        for _ in train(config, out, resume=out.exists(), samples=bench.training, command=invocation()):
             pass
         (out / "done").touch()
     return out / "best.safetensors"
@@ -265,7 +265,7 @@ def cell(bench: Bench, model: str, augmentation: str, seed: int) -> dict[str, An
         "data_fingerprint": bench.fingerprint,
         "seconds": round(time.perf_counter() - begin),
         "commit": commit(),
-        "machine": f"{'CUDA' if torch.cuda.is_available() else 'CPU'}, {cores()} cores, {processor()}",
+        "machine": machine(),
         "scores": [round(float(value), 5) for value in scores],
     }
 
@@ -438,7 +438,7 @@ def summarise(bench: Bench, command: str) -> None:
         "command": command,
         "commit": commit(),
         "data_fingerprint": bench.fingerprint,
-        "machine": f"{cores()} cores, {processor()}",
+        "machine": machine(),
         "date": time.strftime("%Y-%m-%d"),
         "cells": sum(map(len, found.values())),
         "missing": missing,
@@ -504,7 +504,7 @@ def main() -> None:
     if not chosen.summarise:
         run(bench, 1 if chosen.quick else SEEDS, (number, count))
     if chosen.summarise or chosen.quick:
-        summarise(bench, " ".join(["python", *sys.argv]))
+        summarise(bench, invocation())
 
 
 if __name__ == "__main__":

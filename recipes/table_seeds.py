@@ -42,9 +42,9 @@ from telltale.data.settings import preset
 from telltale.evaluate.metrics import auc
 from telltale.generate.families import load_generator
 from telltale.learn.checkpoint import file_hash
-from telltale.learn.precision import cores, processor
+from telltale.learn.precision import machine
 from telltale.learn.train import train
-from telltale.provenance import commit
+from telltale.provenance import commit, invocation
 
 ROOT = Path(__file__).resolve().parent.parent
 REAL, TRAINED_ON = "celeba64", "gan_transposed-0"
@@ -110,7 +110,7 @@ def trained(bench: Bench, model: str, augmentation: str, seed: int) -> Path:
     out = bench.work / "train" / f"{model}-{augmentation}-{seed}".replace(" ", "_")
     config = replace(settings(bench, model, augmentation, seed), crop=None, data=("celeba64 and samples, built",))
     if not (out / "done").exists():
-        for _ in train(config, out, resume=out.exists(), samples=bench.training, command=" ".join(sys.argv)):
+        for _ in train(config, out, resume=out.exists(), samples=bench.training, command=invocation()):
             pass
         (out / "done").touch()
     return out / "best.safetensors"
@@ -127,7 +127,7 @@ def cell(bench: Bench, model: str, augmentation: str, seed: int) -> dict[str, An
         "data_fingerprint": bench.fingerprint,
         "seconds": round(time.perf_counter() - begin),
         "commit": commit(),
-        "machine": f"{'CUDA' if torch.cuda.is_available() else 'CPU'}, {cores()} cores, {processor()}",
+        "machine": machine(),
         "scores": [round(float(value), 5) for value in scores],
     }
 
@@ -221,7 +221,7 @@ def summarise(bench: Bench, command: str, generators: dict[str, str]) -> None:
         "commit": commit(),
         "data_fingerprint": bench.fingerprint,
         "generators_sha256": generators,
-        "machine": f"{cores()} cores, {processor()}",
+        "machine": machine(),
         "date": time.strftime("%Y-%m-%d"),
         "cells": sum(map(len, found.values())),
         "missing": missing,
@@ -277,7 +277,7 @@ def main() -> None:
         run(bench, 1 if chosen.quick else SEEDS, (number, count))
     if chosen.summarise or chosen.quick:
         hashes = {name: file_hash(chosen.generators / f"{name}.safetensors") for name in GENERATORS}
-        summarise(bench, " ".join(["python", *sys.argv]), hashes)
+        summarise(bench, invocation(), hashes)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,6 @@ accuracy 0.90.
 
 import argparse
 import json
-import sys
 import time
 import warnings
 from collections.abc import Iterator, Sequence
@@ -45,8 +44,8 @@ from telltale.explain.face_parts import PARTS, PartMap, merged
 from telltale.generate.training_state import read_facts, restore, save
 from telltale.image import resize
 from telltale.learn.face_parser import SIDE, FaceParser, export_parser
-from telltale.learn.precision import cores, processor
-from telltale.provenance import commit
+from telltale.learn.precision import machine
+from telltale.provenance import commit, invocation
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE, MASKS = "celebahq", "faces/celebahq_masks"
@@ -266,11 +265,11 @@ def main() -> None:
         "epoch": facts["epoch"],
         "parameters": sum(one.numel() for one in model.parameters()),
         "onnx_bytes": onnx.stat().st_size,
-        "command": " ".join(["python", *sys.argv]),
+        "command": invocation(),
         "commit": commit(),
         "date": time.strftime("%Y-%m-%d"),
         "seconds_until_best": round(facts["seconds"]),
-        "machine": f"{cores()} cores, {processor()}",
+        "machine": machine(),
     }
     written = (work if given.quick else ROOT / "results") / "face_parser.json"
     written.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

@@ -1,6 +1,7 @@
-"""Which code made a result."""
+"""Which code made a result, and how it was called."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 
@@ -19,3 +20,9 @@ def commit() -> str | None:
         )
     except (OSError, subprocess.CalledProcessError):
         return None
+
+
+def invocation() -> str:
+    """How this process was called; of an absolute path only the last part, since a result says nothing of a machine."""
+    words = [Path(word).name if Path(word).is_absolute() else word for word in sys.argv]
+    return " ".join(["python", *words])

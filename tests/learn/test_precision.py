@@ -3,7 +3,7 @@ import torch
 from training_samples import tiny
 
 from telltale.errors import InvalidConfig
-from telltale.learn.precision import cores, execution, keep_freed_memory, native_bf16
+from telltale.learn.precision import cores, execution, keep_freed_memory, machine, native_bf16
 
 CPU = torch.device("cpu")
 
@@ -56,3 +56,13 @@ def test_keeping_memory_changes_no_result() -> None:
     before = torch.arange(10.0).sum()
     assert keep_freed_memory() in (True, False)
     assert torch.arange(10.0).sum() == before
+
+
+@pytest.mark.parametrize(("able", "said"), [({"avx512_bf16": True}, "bf16"), ({}, "fp32")])
+def test_a_result_says_in_which_format_it_was_trained(
+    able: dict[str, bool], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities(**able))
+    assert machine().startswith(f"CPU, {cores()} cores, ")
+    assert machine().endswith(f", {said}")

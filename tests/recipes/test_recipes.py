@@ -76,7 +76,7 @@ def test_a_source_is_left_out(tmp_path: Path) -> None:
 def test_every_generator_is_trained_kept_and_told_from_photographs(tmp_path: Path) -> None:
     run("train_generators.py", "--data", str(DATA), "--work", str(tmp_path), "--quick")
     made = {path.name for path in (tmp_path / "quick" / "results").iterdir()}
-    others = ("gan_nearest-0", "vae-0", "factor_analysers-0", "resnet_gan-0")
+    others = ("gan_nearest-0", "vae-0", "factor_analysers-0", "resnet_gan-0", "diffusion-0", "glow-0")
     names = {*(f"gan_transposed-{n}" for n in range(3)), *others}
     assert made == {f"{name}.{ending}" for name in names for ending in ("png", "safetensors")}
     generators = str(tmp_path / "quick" / "results")
@@ -94,7 +94,14 @@ def test_a_generator_is_finetuned_against_a_classifier_round_after_round(tmp_pat
     assert (row["generator"], row["classifier"], row["steps"]) == ("gan_transposed-0", "xception_block1", "2")
     assert float(row["distance"]) > 0
     pairs = list(csv.DictReader((made / "transfer_matrix.csv").read_text().splitlines()))
-    assert {pair["relation"] for pair in pairs} == {"not finetuned", "the one fooled", "second, of these samples"}
+    assert {pair["relation"] for pair in pairs} == {
+        *("first, the one fooled", "second, these samples"),
+        *(
+            f"{role}, {whose}"
+            for role in ("first", "second")
+            for whose in ("samples before finetuning", "another generator")
+        ),
+    }
     assert "**Recovered**" in (made / "equation4.md").read_text()
     assert (made / "equation4.png").read_bytes()[:4] == b"\x89PNG"
     run("arms_race.py", "--data", str(DATA), "--work", str(tmp_path / "race"), "--quick")

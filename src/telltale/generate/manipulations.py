@@ -195,8 +195,8 @@ def inpainted(face: Face, resynthesise: Resynthesise, *, seed: int, part: str | 
 
 
 def _made_anew(pixels: Pixels, region: Mask, resynthesise: Resynthesise) -> Pixels:
-    """The picture with the box around a region, and a quarter more on every side for context, made anew."""
-    x, y, width, height = grown_box(box_of(region), 0.25, (region.shape[0], region.shape[1]))
+    """The picture with the box around a region, and a tenth more on every side for context, made anew."""
+    x, y, width, height = grown_box(box_of(region), 0.1, (region.shape[0], region.shape[1]))
     there = pixels.copy()
     there[y : y + height, x : x + width] = resynthesise(np.ascontiguousarray(pixels[y : y + height, x : x + width]))
     return there

@@ -1,7 +1,11 @@
 """Training of the small variational autoencoder: resumable, every random number a function of (seed, step).
 
 The evidence lower bound of Kingma and Welling (ICLR 2014): pixels are normal around what the decoder says, with one
-fixed variance; latents are pulled towards the standard normal distribution.
+fixed variance; latents are pulled towards the standard normal distribution. That variance decides what samples look
+like, and the likeliest one is far too small for them: at a deviation of 0.3, near the decoder's own error, the codes of
+faces leave most of the prior empty, and a sample is noise. A larger one is a greater weight of the prior (Higgins et
+al., *beta-VAE*, ICLR 2017, whose beta is its square over the likeliest one's); that weight grows over the first steps,
+so that the encoder has something to say before it is told to be brief.
 """
 
 import time
@@ -31,14 +35,16 @@ class VaeConfig:
         learning_rate: of Adam; falls to zero along a cosine.
         deviation: of pixels around the decoder's answer, where black is -1 and white 1; smaller is sharper and farther
             from the latents' prior.
+        warm_up: share of the steps over which the prior's weight grows from 0 to its whole, in [0, 1].
         seed: of order and latents.
         save_every: steps between two states on the disk, each of which yields a record.
     """
 
-    steps: int = 6000
+    steps: int = 4000
     batch: int = 32
     learning_rate: float = 1e-3
-    deviation: float = 0.3
+    deviation: float = 3.0
+    warm_up: float = 0.2
     seed: int = 0
     save_every: int = 500
 
@@ -46,11 +52,13 @@ class VaeConfig:
         """Refuse numbers that mean nothing.
 
         Raises:
-            InvalidConfig: a count below 1, or a learning rate or deviation that is not positive.
+            InvalidConfig: a count below 1, a learning rate or deviation that is not positive, or a share out of range.
         """
-        if min(self.steps, self.batch, self.save_every) < 1 or not (self.learning_rate > 0 and self.deviation > 0):
+        positive = self.learning_rate > 0 and self.deviation > 0
+        if min(self.steps, self.batch, self.save_every) < 1 or not (positive and 0 <= self.warm_up <= 1):
             raise InvalidConfig(
-                expected="steps, batch and save_every of 1 or more, a positive learning rate and deviation",
+                expected="steps, batch and save_every of 1 or more, a positive learning rate and deviation, and a "
+                "warm_up in [0, 1]",
                 found=str(asdict(self)),
                 do="Correct the numbers.",
             )
@@ -147,7 +155,8 @@ def _update(
     latents = middle + torch.randn(len(real), LATENT, generator=random) * (0.5 * log_variance).exp()
     squared = (model(latents) - real).square().flatten(1)
     divergence = 0.5 * (middle.square() + log_variance.exp() - 1 - log_variance).sum(1)
-    loss = (squared.sum(1) / (2 * settings.deviation**2) + divergence).mean()
+    weight = min(1.0, (step + 1) / max(1.0, settings.warm_up * settings.steps))
+    loss = (squared.sum(1) / (2 * settings.deviation**2) + weight * divergence).mean()
     optimiser.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
     optimiser.step()

@@ -101,6 +101,13 @@ def processor() -> str:
     return str(torch.cpu.get_capabilities().get("cpu_name") or platform.processor() or platform.machine())
 
 
+def machine() -> str:
+    """This machine as results name it, with the number format that "auto" trains in: rounding differs between them."""
+    cuda = torch.cuda.is_available()
+    precision = "bf16" if native_bf16(torch.device("cuda" if cuda else "cpu")) else "fp32"
+    return f"{torch.cuda.get_device_name() if cuda else 'CPU'}, {cores()} cores, {processor()}, {precision}"
+
+
 def keep_freed_memory() -> bool:
     """Tell glibc to keep large blocks instead of handing them back to the system after every step.
 

@@ -1,0 +1,242 @@
+"""Faces of celebahq and five manipulations of each, both halves of every pair through one codec, with truth masks.
+
+    python recipes/manipulated.py --data PATH_TO_SHARED_DATA --out manipulated
+    python recipes/manipulated.py --data PATH_TO_SHARED_DATA --out manipulated --quick       (a few faces)
+
+Writes <manipulation>/*.jpg, untouched/*.jpg, masks/<manipulation>/*.png (white where the manipulation changed pixels),
+parts/*.png (what each pixel shows, by number in `telltale.explain.face_parts.PARTS`) and manifest.csv: every command of
+telltale reads them. The pictures show real people: keep them to yourself. `table_manipulation.py` and
+`outside_checks.py` train on them.
+
+- Faces: celebahq's own splits, 300 to train, 50 to validate, 120 to test, those whose parsing mask shows eyes, nose and
+  mouth. Each is cut as `telltale build --preset paper` cuts it and scaled to 160 px.
+- Manipulation at 160 px, as a film's faces are manipulated before anybody cuts them out. Who lends a face or a part is
+  of the same split: of 20 drawn by the picture's hash the one whose features lie most alike.
+- Then one line of code scales both halves to 128 px and writes JPEG of quality 95. The mask is where half or more of
+  the pixels under a pixel had changed.
+
+The labels cannot be read off anything but the manipulation: real and fakes of a pair are one photograph, one cut, one
+codec. celebahq comes without names, and the same person may have been photographed twice: photographs are apart between
+the splits, people possibly not all. As every person is real as often as fake, knowing one does not help.
+
+Cost: 12 minutes of one core of a 2021 server CPU, most of it the autoencoder; two processes share it.
+"""
+
+import argparse
+import csv
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from hashlib import sha256
+from io import BytesIO
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+from PIL import Image
+
+from telltale.data.equalise import choose_window, encode, equalise, picture_key
+from telltale.data.sample import Sample
+from telltale.data.samples import scan
+from telltale.data.settings import preset
+from telltale.errors import UnsuitableImage, require
+from telltale.explain.face_parts import PARTS, merged
+from telltale.explain.localisation import Mask
+from telltale.explain.masks import read_mask
+from telltale.generate.manipulations import Face, manipulations
+from telltale.generate.manipulations_regions import FEATURES, box_of, is_workable, region_of
+from telltale.generate.resynthesis import resynthesiser
+from telltale.image import Pixels, decode, resize
+
+SOURCE, UNTOUCHED = "celebahq", "untouched"
+MANIPULATIONS = ("swap", "autoencoder", "self_blended", "part", "inpainted")
+SIZES = {"train": 300, "validation": 50, "test": 120}
+QUICK_SIZES = {"train": 6, "validation": 3, "test": 4}
+MADE_AT, SIDE, QUALITY = 160, 128, 95
+CANDIDATES = 20
+SEEN = ("eyes", "nose", "mouth")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Original:
+    """A face as cut and scaled."""
+
+    key: str
+    split: str
+    face: Face
+
+
+def manipulated(data: Path, out: Path, *, quick: bool, workers: int = 1) -> list[Sample]:
+    """Make the set, or read what an earlier run finished: `untouched` is real, `MANIPULATIONS` are fake.
+
+    Args:
+        data: the shared data.
+        out: its folder.
+        quick: a few faces.
+        workers: processes.
+    """
+    if not (out / "manifest.csv").is_file():
+        rows = [row for rows in _made(data, out, QUICK_SIZES if quick else SIZES, workers) for row in rows]
+        with (out / "manifest.tmp").open("w", newline="", encoding="utf-8") as stream:
+            table = csv.writer(stream, lineterminator="\n")
+            table.writerow(("path", "label", "source", "group", "split"))
+            table.writerows(rows)
+        (out / "manifest.tmp").replace(out / "manifest.csv")
+    return scan([out / "manifest.csv"])
+
+
+def fingerprint(found: Sequence[Sample]) -> str:
+    """sha256 over the names, pictures and masks of a set."""
+    digest = sha256()
+    for one in sorted(found, key=lambda sample: (sample.source, sample.path.name)):
+        digest.update(f"{one.source} {one.path.name} {one.split}".encode() + one.read())
+        if one.is_fake:
+            digest.update(_mask_path(one).read_bytes())
+    return digest.hexdigest()
+
+
+def mask_of(sample: Sample) -> Mask:
+    """Where a manipulated picture was changed."""
+    return read_mask(_mask_path(sample), (SIDE, SIDE))
+
+
+def _mask_path(sample: Sample) -> Path:
+    return sample.path.parents[1] / "masks" / sample.source / f"{sample.path.stem}.png"
+
+
+def _made(data: Path, out: Path, sizes: dict[str, int], workers: int) -> Iterator[list[tuple[str, ...]]]:
+    """The manifest's rows of each face."""
+    for name in (UNTOUCHED, "parts", *MANIPULATIONS, *(f"masks/{name}" for name in MANIPULATIONS)):
+        (out / name).mkdir(parents=True, exist_ok=True)
+    samples = [one for one in scan([data / "manifest.csv"]) if one.source == SOURCE]
+    pairs = []
+    for split, count in sizes.items():
+        originals = list(_shown([one for one in samples if one.split == split], count))
+        layouts = np.array([layout(one.face) for one in originals])
+        pairs += [(one, originals[_donor(place, one.key, layouts)].face) for place, one in enumerate(originals)]
+    with ProcessPoolExecutor(workers, get_context("spawn"), _start, (data / "generators",)) as pool:
+        for done, rows in enumerate(pool.map(partial(_written, out), pairs), start=1):
+            yield rows
+            if done % 50 == 0:
+                print(f"{done} of {len(pairs)} faces", file=sys.stderr, flush=True)
+
+
+def _shown(samples: Sequence[Sample], count: int) -> Iterator[Original]:
+    """The first `count` faces with eyes, nose and mouth."""
+    for sample in samples:
+        original = _original(sample)
+        if all(is_workable(original.face.parts == PARTS.index(name)) for name in SEEN):
+            yield original
+            count -= 1
+        if not count:
+            return
+
+
+def _original(sample: Sample) -> Original:
+    data = sample.read()
+    settings = replace(preset("paper"), side=MADE_AT)
+    key = picture_key(data, sample.face, settings.seed)
+    pixels = decode(data, name=str(sample.path))
+    window = choose_window((pixels.shape[0], pixels.shape[1]), sample.face, settings, key)
+    with Image.open(sample.path.parents[1] / f"{SOURCE}_masks" / f"{sample.path.stem}.png") as image:
+        cut = Image.fromarray(np.ascontiguousarray(window.cut(np.asarray(image))))
+    parts = merged(np.asarray(cut.resize((MADE_AT, MADE_AT), Image.Resampling.NEAREST)))
+    return Original(key=key, split=sample.split, face=Face(equalise(pixels, window, settings), parts))
+
+
+def layout(face: Face) -> Float64[np.ndarray, "numbers"]:
+    """How the head is held: where eyes, nose and mouth lie within the features' box, and the box's aspect."""
+    x, y, width, height = box_of(region_of(face, FEATURES))
+    middles = [np.argwhere(face.parts == PARTS.index(name)).mean(0) for name in SEEN]
+    places = (np.array(middles) - (y, x)) / (height, width)
+    return np.append(places.ravel(), np.log(width / height))
+
+
+def _donor(place: int, key: str, layouts: Float64[np.ndarray, "n numbers"]) -> int:
+    """Of some that the key draws the one most alike, but not the face itself."""
+    others = np.delete(np.arange(len(layouts)), place)
+    draw = np.random.default_rng(int(sha256(f"{key} donor".encode()).hexdigest()[:15], 16))
+    drawn = draw.choice(others, min(CANDIDATES, len(others)), replace=False)
+    return int(drawn[np.abs(layouts[drawn] - layouts[place]).sum(1).argmin()])
+
+
+def _start(generators: Path) -> None:
+    """In every process: one thread, and the autoencoder read once."""
+    global _known
+    torch.set_num_threads(1)
+    require("cv2", "faces").setNumThreads(1)
+    _known = manipulations(resynthesiser("taef2", generators))
+
+
+_known = manipulations(lambda pixels: pixels)
+
+
+def _written(out: Path, pair: tuple[Original, Face]) -> list[tuple[str, ...]]:
+    """All files of one face; no row of it where one manipulation is not possible, so that all sets stay paired."""
+    original, donor = pair
+    try:
+        made = {
+            name: known(original.face, donor, int(sha256(f"{original.key} {name}".encode()).hexdigest()[:8], 16))
+            for name, known in _known.items()
+        }
+    except UnsuitableImage as error:
+        print(f"left out: {error}", file=sys.stderr)
+        return []
+    name = f"{sha256(original.key.encode()).hexdigest()[:16]}"
+    Image.fromarray(_nearest(original.face.parts)).save(out / "parts" / f"{name}.png")
+    for kind, one in made.items():
+        Image.fromarray(_halved(one.mask)).save(out / "masks" / kind / f"{name}.png")
+    rows: list[tuple[str, ...]] = []
+    for kind, pixels in {UNTOUCHED: original.face.pixels, **{kind: one.pixels for kind, one in made.items()}}.items():
+        (out / kind / f"{name}.jpg").write_bytes(finished(pixels))
+        label = "real" if kind == UNTOUCHED else "fake"
+        rows.append((f"{kind}/{name}.jpg", label, kind, name, original.split))
+    return rows
+
+
+def finished(pixels: Pixels) -> bytes:
+    """What every picture passes, real or manipulated: one scaling, one codec."""
+    small = resize(pixels, SIDE, SIDE)
+    return encode(small, preset("paper", side=SIDE, codec="jpeg", quality=(QUALITY, QUALITY)), QUALITY)
+
+
+def _halved(mask: Mask) -> Pixels | np.ndarray:
+    grey = Image.fromarray(mask.astype(np.uint8) * 255).resize((SIDE, SIDE), Image.Resampling.BOX)
+    return np.where(np.asarray(grey) >= 128, 255, 0).astype(np.uint8)
+
+
+def _nearest(parts: np.ndarray) -> np.ndarray:
+    return np.asarray(Image.fromarray(parts).resize((SIDE, SIDE), Image.Resampling.NEAREST))
+
+
+def sheet(found: Sequence[Sample], count: int) -> bytes:
+    """A PNG of the first faces with all their manipulations, to look at."""
+    groups = list(dict.fromkeys(one.group for one in found if one.split == "test"))[:count]
+    by_place = {(one.group, one.source): one for one in found}
+    rows = [[by_place[group, kind].pixels() for kind in (UNTOUCHED, *MANIPULATIONS)] for group in groups]
+    stream = BytesIO()
+    Image.fromarray(np.concatenate([np.concatenate(row, 1) for row in rows])).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="the shared data: holds manifest.csv and generators/")
+    parser.add_argument("--out", type=Path, required=True, help="a folder for pictures, masks and manifest.csv")
+    parser.add_argument("--workers", type=int, default=1, help="processes")
+    parser.add_argument("--quick", action="store_true", help="a few faces")
+    chosen = parser.parse_args()
+    if not (chosen.data / "manifest.csv").is_file():
+        parser.error(f"no manifest.csv in {chosen.data}: point --data at the folder of images and generators")
+    found = manipulated(chosen.data, chosen.out, quick=chosen.quick, workers=chosen.workers)
+    (chosen.out / "sheet.png").write_bytes(sheet(found, 8))
+    counts = {kind: sum(one.source == kind for one in found) for kind in (UNTOUCHED, *MANIPULATIONS)}
+    print(f"{chosen.out}: {counts}; data fingerprint {fingerprint(found)[:12]}")
+
+
+if __name__ == "__main__":
+    main()
