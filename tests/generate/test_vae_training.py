@@ -39,7 +39,7 @@ def test_resumed_equals_uninterrupted(pictures: Tensor, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_it_learns_the_levels(pictures: Tensor, tmp_path: Path) -> None:
-    model = run(pictures, tmp_path, VaeConfig(steps=150, batch=8, save_every=150))
+    model = run(pictures, tmp_path, VaeConfig(steps=150, batch=8, save_every=150, deviation=0.3))
     real = pictures.float() / 127.5 - 1
     with torch.inference_mode():
         made = model(model.encode(real)[0])
@@ -65,3 +65,16 @@ def test_what_it_refuses(pictures: Tensor, tmp_path: Path) -> None:
     for steps, deviation in ((0, 0.3), (1, 0.0)):
         with pytest.raises(InvalidConfig, match="1 or more"):
             VaeConfig(steps=steps, deviation=deviation)
+    for share in (-0.1, 1.1, float("nan")):
+        with pytest.raises(InvalidConfig, match="warm_up"):
+            VaeConfig(warm_up=share)
+
+
+def test_a_larger_deviation_brings_codes_nearer_to_the_prior(pictures: Tensor, tmp_path: Path) -> None:
+    divergences = []
+    for deviation in (0.3, 3.0):
+        settings = VaeConfig(steps=20, batch=8, save_every=20, deviation=deviation, warm_up=0.0)
+        torch.manual_seed(0)
+        (last,) = train_vae(Vae(), pictures, settings, tmp_path / str(deviation))
+        divergences.append(last.divergence)
+    assert divergences[1] < divergences[0]
