@@ -72,7 +72,10 @@ REAL, GENERATOR = "celeba64", "gan_transposed-0"
 ARCHITECTURES = ("xception_block1", "xception_block2", "resnet18_layer1")
 SEEDS = 3
 # Generators that no classifier here has learned from.
-OTHERS = ("gan_transposed-1", "gan_transposed-2", "gan_nearest-0", "vae-0", "factor_analysers-0")
+OTHERS = (
+    *("gan_transposed-1", "gan_transposed-2", "gan_nearest-0", "resnet_gan-0"),
+    *("vae-0", "factor_analysers-0", "diffusion-0", "glow-0"),
+)
 # A second classifier begins from other weights than the first of its seed.
 SECOND = 100
 JPEG_QUALITY = 95.0

@@ -19,7 +19,10 @@ fakes of the generator trained on.
 Every (model, augmentation, seed) is one file in results/table_generators/ with all its scores, and a rerun computes
 only what is missing; several processes can share the work, --part 1/2 and --part 2/2 (start the second when the first
 has built the pictures: both would write them). Cost: 3 to 15 minutes a cell on
-one core of a 2021 server CPU, 22 networks, 5 seeds: about 15 hours of one core; a cell says where it was made. Then:
+one core of a 2021 server CPU, 22 networks, 5 seeds: about 15 hours of one core, a fourth of that where the processor
+multiplies bf16; a cell says where it was made. The twins come out of torch, whose rounding depends on the processor's
+instructions, and so does their fingerprint. Those of the committed cells are what any x86 processor builds with
+ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 in the environment of the first call. Then:
 
     python recipes/table_generators.py --data PATH_TO_SHARED_DATA --work runs/table --summarise
 
