@@ -33,6 +33,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 from table_generators import SEEDS, TRUNCATED, Bench, Estimate, figures, network, path_of, settings
 from telltale.data.build import build
@@ -88,21 +89,31 @@ def prepare(data: Path, generators: Path, work: Path, *, quick: bool) -> Bench:
     )
 
 
-@torch.inference_mode()
-def samples(weights: Path, n: int, split: str, folder: Path) -> list[Sample]:
-    """`n` pictures of a generator, saved as the photographs are."""
+def samples(weights: Path, n: int, split: str, folder: Path, *, seed: int | None = None) -> list[Sample]:
+    """`n` pictures of a generator, saved as the photographs are; of the split's own latents where no seed is given.
+
+    Those that an earlier run made of the same weights stay.
+    """
     if not weights.is_file():
         sys.exit(f"no {weights}: run recipes/train_generators.py first, or give --generators")
+    seed = LATENT_SEEDS[split] if seed is None else seed
     out = folder / f"{split}-{file_hash(weights)[:12]}"
-    out.mkdir(parents=True, exist_ok=True)
-    images = load_generator(weights).sample(n, LATENT_SEEDS[split])  # type: ignore[operator]
-    pixels = ((images + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
     found = [Sample(path=out / f"{i:05d}.jpg", is_fake=True, source=weights.stem, split=split) for i in range(n)]
-    for sample, one in zip(found, pixels, strict=True):
-        temporary = sample.path.with_suffix(".tmp")
-        Image.fromarray(one).save(temporary, "JPEG", **AS_PHOTOGRAPHS)
-        temporary.replace(sample.path)
+    if not all(one.path.exists() for one in found):
+        with torch.inference_mode():
+            images = load_generator(weights).sample(n, seed)  # type: ignore[operator]
+        save_as_photographs(images, [one.path for one in found])
     return found
+
+
+def save_as_photographs(images: Tensor, paths: Sequence[Path]) -> None:
+    """Images (n, 3, height, width) in [-1, 1], in the format of the photographs, each file all or nothing."""
+    pixels = ((images + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
+    for path, one in zip(paths, pixels, strict=True):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(".tmp")
+        Image.fromarray(one).save(temporary, "JPEG", **AS_PHOTOGRAPHS)
+        temporary.replace(path)
 
 
 def trained(bench: Bench, model: str, augmentation: str, seed: int) -> Path:

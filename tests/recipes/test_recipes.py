@@ -83,6 +83,17 @@ def test_every_generator_is_trained_kept_and_told_from_photographs(tmp_path: Pat
     run("table_seeds.py", "--data", str(DATA), "--generators", generators, "--work", str(tmp_path), "--quick")
     lines = (tmp_path / "quick" / "table_seeds.csv").read_text().splitlines()
     assert [line.split(",")[4] for line in lines[1:]] == [*(f"gan_transposed-{n}" for n in range(3)), "gan_nearest-0"]
+    run(
+        *("table_generators_controlled.py", "--data", str(DATA), "--generators", generators),
+        *("--work", str(tmp_path), "--quick"),
+    )
+    rows = list(csv.DictReader((tmp_path / "quick" / "table_generators_controlled.csv").read_text().splitlines()))
+    sources = {*names, "gan_transposed-0 inverted", "celeba64", "aaf", "landmark256", "utkface"}
+    kinds = {"gan_transposed-0", "gan_transposed-0 inverted", "both"}
+    assert {(row["trained_on"], row["source"]) for row in rows} == {(kind, one) for kind in kinds for one in sources}
+    assert {row["source"] for row in rows if row["trained_on"] == "both" and row["familiar"] == "1"} == {
+        *("gan_transposed-0", "gan_transposed-0 inverted", "celeba64"),
+    }
 
 
 @pytest.mark.slow
@@ -164,6 +175,7 @@ def test_a_recipe_without_its_data_says_what_to_point_it_at(tmp_path: Path) -> N
         "ship_detector",
         "format_ablation",
         "table_generators",
+        "table_generators_controlled",
         "robustness_surface",
         "leave_one_source_out",
         "train_generators",

@@ -1,0 +1,397 @@
+"""Does a small receptive field transfer better where only the generator differs? The paper's table 2, controlled.
+
+    python recipes/table_generators_controlled.py --data PATH_TO_SHARED_DATA --work runs/seeds
+    python recipes/table_generators_controlled.py --data PATH_TO_SHARED_DATA --work runs/seeds --quick    (nothing kept)
+
+In `recipes/table_generators.py` generators differ in what they learned and in their files' history. Here all of them
+(`recipes/train_generators.py`) learned the same training pictures of `celeba64`, and all pictures, real and fake, were
+saved alike (64 px, JPEG, quality 95, 4:2:0) and built alike (PNG).
+
+The networks are those of `recipes/table_seeds.py`: every truncation and baseline, 5 seeds, trained on samples of
+gan_transposed-0 against `celeba64`. Give the same --work, and a network that either recipe trained serves both. They
+are tested on new samples of every generator in results/generators, and on photographs of sources nobody learned from:
+aaf, utkface, landmark256, cut around the face (the middle where no box is known) and brought to the same 64 px.
+
+The ablation: xception_block2 and resnet18 also learn the paper's second kind of fakes, photographs sent through the
+generator (`telltale.generate.inversion`, 60 steps): those alone, and both kinds. Fakes and steps are as many as
+before, of both kinds half the steps each. "gan_transposed-0 inverted" are test photographs sent through it.
+
+A row of fakes is measured against the test photographs of celeba64; a row of other reals against the tested fakes of
+the kind trained on. At most 200 pictures of each source are tested, and 405 photographs.
+
+Every (model, augmentation, seed, kind of fakes) is one file in results/table_generators_controlled/ with its scores by
+source; a rerun adds what is missing, also the scores of generators that came later. --part 1/2 and --part 2/2 share the
+work (start the second when the first has built the pictures). Cost on one core of a 2021 server CPU: half an hour for
+the inversions, once; up to 2 minutes a cell to score, and what table_seeds.py says where a network must be trained.
+`--summarise` writes results/table_generators_controlled.csv, .json and .md from the cells there are, and says which are
+missing.
+"""
+
+import argparse
+import csv
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+import table_seeds
+from equation4 import scores
+from table_generators import AT_MOST, COLUMNS, SEEDS, Bench, Estimate, figures
+from table_seeds import MODELS, REAL, TRAINED_ON, save_as_photographs, trained
+from telltale.data.build import build
+from telltale.data.sample import Sample
+from telltale.data.samples import scan
+from telltale.data.settings import preset
+from telltale.evaluate.metrics import auc
+from telltale.generate.families import load_generator
+from telltale.generate.inversion import InversionConfig, invert
+from telltale.image import prepare
+from telltale.learn.checkpoint import file_hash, read_spec
+from telltale.learn.precision import machine
+from telltale.provenance import commit, invocation
+
+ROOT = Path(__file__).resolve().parent.parent
+NAME = "table_generators_controlled"
+OTHER_REAL = ("aaf", "landmark256", "utkface")
+INVERTED = f"{TRAINED_ON} inverted"
+# What is trained on, by name: the sources of its fakes.
+KINDS = {TRAINED_ON: (TRAINED_ON,), INVERTED: (INVERTED,), "both": (TRAINED_ON, INVERTED)}
+ABLATED = (("xception_block2", "none"), ("resnet18", "none"))
+QUICK = ("xception_block1", "none")
+# Neither of the streams that networks were trained, chosen and first tested on.
+LATENT_SEED = 103
+STEPS = 60
+# Photographs inverted between two looks at the disk.
+CHUNK = 256
+BUILT = preset("paper", side=64, crop="centre")
+
+Cell = tuple[str, str, str, int]  # what is trained on, model, augmentation, seed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Tested pictures of one origin, built, and the fingerprint of what was built."""
+
+    samples: list[Sample]
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Test:
+    """What is trained on, by kind; what is tested, by source; where things are kept."""
+
+    benches: dict[str, Bench]
+    sources: dict[str, Source]
+    cells: Path
+    quick: bool
+
+
+def gather(data: Path, generators: Path, work: Path, *, quick: bool) -> Test:
+    """Everything built: the bench of the other recipe, inverted photographs, samples, other photographs."""
+    first = table_seeds.prepare(data, generators, work, quick=quick)
+    reals = [one for one in scan([data / "manifest.csv"]) if one.source == REAL][:: 40 if quick else 1]
+    at_most, own = 10 if quick else AT_MOST, work / "controlled"
+    sources = {REAL: Source(samples=[one for one in first.tested if one.source == REAL], fingerprint=first.fingerprint)}
+    for weights in sorted(generators.glob("*.safetensors")):
+        folder = own / "samples" / weights.stem
+        made = table_seeds.samples(weights, at_most, "test", folder, seed=LATENT_SEED)
+        sources[weights.stem] = tested(made, own / "built" / weights.stem, at_most)
+    inverted = inversions(generators / f"{TRAINED_ON}.safetensors", reals, own / "inverted", 1 if quick else STEPS)
+    sources[INVERTED] = tested([one for one in inverted if one.split == "test"], own / "built" / INVERTED, at_most)
+    for name in OTHER_REAL:
+        found = [replace(one, split="test") for one in scan([data / "manifest.csv"]) if one.source == name]
+        jpeg = preset("paper", side=64, codec="jpeg", quality=(95, 95), subsampling="4:2:0")
+        build(found[:: 40 if quick else 1], own / "as celeba64" / name, jpeg, bits=0)
+        sources[name] = tested(scan([own / "as celeba64" / name]), own / "built" / name, at_most)
+    learned = [one for one in inverted if one.split != "test"]
+    return Test(
+        benches=by_kind(first, learned, own),
+        sources=sources,
+        cells=(work if quick else ROOT / "results") / NAME,
+        quick=quick,
+    )
+
+
+def tested(found: Sequence[Sample], out: Path, at_most: int) -> Source:
+    """At most so many pictures of one source, built as those that were trained on."""
+    mark = build(found, out, BUILT, bits=0).fingerprint
+    return Source(samples=scan([out])[:at_most], fingerprint=mark)
+
+
+def by_kind(first: Bench, inverted: Sequence[Sample], own: Path) -> dict[str, Bench]:
+    """The other recipe's bench, one whose fakes are inverted photographs, and one with both."""
+    mark = build(inverted, own / "built" / "inverted, learned", BUILT, bits=0).fingerprint
+    made = scan([own / "built" / "inverted, learned"])
+    reals = [one for one in first.training if one.is_fake is False]
+    both = sha256(f"{first.fingerprint} {mark}".encode()).hexdigest()
+    return {
+        TRAINED_ON: first,
+        INVERTED: replace(first, training=[*reals, *made], fingerprint=both, work=own / "inverted only"),
+        "both": replace(first, training=[*first.training, *made], fingerprint=both, work=own / "both"),
+    }
+
+
+def inversions(weights: Path, reals: Sequence[Sample], folder: Path, steps: int) -> list[Sample]:
+    """Photographs through a generator, saved as the photographs are; goes on where an earlier run stopped."""
+    out = folder / f"{file_hash(weights)[:12]}-{steps}"
+    found = [replace(one, path=out / f"{one.path.stem}.jpg", is_fake=True, source=INVERTED) for one in reals]
+    generator = load_generator(weights)
+    for at in range(0, len(found), CHUNK):
+        paths = [one.path for one in found[at : at + CHUNK]]
+        if all(path.exists() for path in paths):
+            continue
+        pixels = np.stack([one.pixels() for one in reals[at : at + CHUNK]])
+        answer = invert(generator, torch.from_numpy(pixels).permute(0, 3, 1, 2), InversionConfig(steps=steps))
+        with torch.inference_mode():
+            save_as_photographs(generator(answer.latents), paths)
+        print(f"inverted {at + len(paths)} of {len(found)}, {answer.errors.mean():.1f} grey levels apart", flush=True)
+    return found
+
+
+def path_of(test: Test, cell: Cell) -> Path:
+    kind, model, augmentation, seed = cell
+    suffix = {TRAINED_ON: "", INVERTED: "-inverted", "both": "-both"}[kind]
+    return test.cells / f"{model}-{augmentation}-{seed}{suffix}.json".replace(" ", "_")
+
+
+def wanted(*, quick: bool) -> list[Cell]:
+    """Seeds outermost, so that an interrupted run leaves whole seeds."""
+    models = [QUICK] if quick else MODELS
+    ablated = [(kind, QUICK if quick else one) for kind in (INVERTED, "both") for one in ABLATED[: 1 if quick else 2]]
+    every = [*((TRAINED_ON, one) for one in models), *ablated]
+    return [(kind, *one, seed) for seed in range(1 if quick else SEEDS) for kind, one in every]
+
+
+def run(test: Test, part: tuple[int, int]) -> None:
+    """Every missing cell of one part, and what is missing of the others."""
+    for cell in wanted(quick=test.quick)[part[0] - 1 :: part[1]]:
+        path = path_of(test, cell)
+        kept = json.loads(path.read_text()) if path.exists() else None
+        found = scored(test, cell, kept)
+        if found != kept:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = path.with_suffix(f".{os.getpid()}")
+            temporary.write_text(json.dumps(found) + "\n")
+            temporary.replace(path)
+            areas = [f"{row['source']} {row['auc']:.3f}" for row in rows(test, found)]
+            print(path.stem, f"{found['seconds']} s", *areas, flush=True)
+
+
+def scored(test: Test, cell: Cell, kept: dict[str, Any] | None) -> dict[str, Any]:
+    """A cell with the scores of every source; those it has stay."""
+    kind, model, augmentation, seed = cell
+    bench = test.benches[kind]
+    known = kept["sources"] if kept is not None and kept["data_fingerprint"] == bench.fingerprint else {}
+    missing = [name for name, one in test.sources.items() if known.get(name, {}).get("fingerprint") != one.fingerprint]
+    if kept is not None and not missing:
+        return kept
+    begin = time.perf_counter()
+    weights = trained(bench, model, augmentation, seed)
+    preparation = read_spec(weights).preparation
+    now = commit()
+    for name in missing:
+        source = test.sources[name]
+        given = scores(weights, np.stack([prepare(one.pixels(), preparation) for one in source.samples]))
+        values = [round(float(value), 5) for value in given]
+        known[name] = {"fingerprint": source.fingerprint, "commit": now, "scores": values}
+    return {
+        "model": model,
+        "augmentation": augmentation,
+        "seed": seed,
+        "trained_on": kind,
+        "data_fingerprint": bench.fingerprint,
+        "seconds": round(time.perf_counter() - begin) + (kept["seconds"] if kept is not None else 0),
+        "commit": now,
+        "command": invocation(),
+        "machine": machine(),
+        "sources": known,
+    }
+
+
+def pools(test: Test, found: dict[str, Any]) -> Iterator[tuple[str, bool, NDArray[np.bool_], NDArray[np.float64]]]:
+    """(source, familiar, is_fake, scores) of every row of the table."""
+    given = {name: np.array(one["scores"]) for name, one in found["sources"].items()}
+    familiar = KINDS[found["trained_on"]]
+    fakes = np.concatenate([given[name] for name in familiar])
+    for name in test.sources:
+        real = name in (REAL, *OTHER_REAL)
+        reals, those = (given[name], fakes) if real else (given[REAL], given[name])
+        is_fake = np.arange(reals.size + those.size) >= reals.size
+        yield name, name in (REAL, *familiar), is_fake, np.concatenate([reals, those])
+
+
+def rows(test: Test, found: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The table's rows of one cell."""
+    for source, familiar, is_fake, values in pools(test, found):
+        yield {
+            **{name: found[name] for name in ("model", "augmentation", "seed", "trained_on")},
+            "source": source,
+            "label": "real" if source in (REAL, *OTHER_REAL) else "fake",
+            "familiar": int(familiar),
+            **{name: round(value, 4) for name, value in figures(is_fake, values).items()},
+        }
+
+
+def family(source: str) -> str:
+    return source.rsplit("-", 1)[0]
+
+
+def groups(test: Test) -> dict[str, list[str]]:
+    """What is shown together: other seeds of the generator trained on, generators of other families, other reals."""
+    made = [name for name in test.sources if name not in (REAL, INVERTED, TRAINED_ON, *OTHER_REAL)]
+    return {
+        "other seeds": [name for name in made if family(name) == family(TRAINED_ON)],
+        "other families": [name for name in made if family(name) != family(TRAINED_ON)],
+        "other reals": list(OTHER_REAL),
+    }
+
+
+def across(test: Test, cells: Sequence[dict[str, Any]], rounds: int) -> dict[str, Estimate]:
+    """AUC by source, mean over runs; means and minima over groups of sources.
+
+    Every round draws the pictures of every source and the runs anew: pictures the same for every network.
+    """
+    pictures, runs = np.random.default_rng(0), np.random.default_rng(1)
+    every = [list(pools(test, found)) for found in cells]
+    names = [source for source, *_ in every[0]]
+    draws = np.empty((rounds + 1, len(names)))
+    for number in range(rounds + 1):
+        chosen = np.arange(len(cells)) if number == 0 else runs.integers(len(cells), size=len(cells))
+        for place in range(len(names)):
+            _, _, is_fake, values = every[0][place]
+            kept = np.arange(values.size)
+            if number:
+                kept = np.concatenate([pictures.choice(kept[is_fake == one], (is_fake == one).sum()) for one in (0, 1)])
+            areas = {one: auc(is_fake[kept], every[one][place][3][kept]) for one in set(chosen.tolist())}
+            draws[number, place] = np.mean([areas[one] for one in chosen.tolist()])
+    found = {name: Estimate(float(draws[0, place]), draws[1:, place]) for place, name in enumerate(names)}
+    for group, members in groups(test).items():
+        if members:
+            places = [names.index(name) for name in members]
+            mean, worst = draws[:, places].mean(1), draws[:, places].min(1)
+            found[f"mean of {group}"] = Estimate(float(mean[0]), mean[1:])
+            found[f"worst of {group}"] = Estimate(float(worst[0]), worst[1:])
+    return found
+
+
+def complete(test: Test) -> tuple[dict[tuple[str, str, str], list[dict[str, Any]]], list[str]]:
+    """The cells that hold every source, by what is trained on, model, augmentation; the names of the others."""
+    found: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    missing = []
+    for cell in wanted(quick=test.quick):
+        path = path_of(test, cell)
+        nothing: dict[str, Any] = {"data_fingerprint": "", "sources": {}}
+        one = json.loads(path.read_text()) if path.exists() else nothing
+        marks = {name: each["fingerprint"] for name, each in one["sources"].items()}
+        whole = all(marks.get(name) == source.fingerprint for name, source in test.sources.items())
+        if whole and one["data_fingerprint"] == test.benches[cell[0]].fingerprint:
+            found.setdefault(cell[:3], []).append(one)
+        else:
+            missing.append(path.stem)
+    return found, missing
+
+
+def summarise(test: Test, command: str, generators: dict[str, str]) -> None:
+    """The CSV of all rows, and the table people read."""
+    found, missing = complete(test)
+    if not found:
+        sys.exit(f"no whole cells in {test.cells}: run without --summarise first")
+    results = test.cells.parent
+    with (results / f"{NAME}.csv").open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, fieldnames=COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(row for cells in found.values() for one in cells for row in rows(test, one))
+    estimates = {key: across(test, cells, 20 if test.quick else 500) for key, cells in found.items()}
+    about = {
+        "command": command,
+        "commit": commit(),
+        "data_fingerprints": {kind: bench.fingerprint for kind, bench in test.benches.items()},
+        "tested": {name: {"n": len(one.samples), "fingerprint": one.fingerprint} for name, one in test.sources.items()},
+        "generators_sha256": generators,
+        "machine": machine(),
+        "date": time.strftime("%Y-%m-%d"),
+        "cells": sum(map(len, found.values())),
+        "missing_or_partly_so": missing,
+        "seconds_of_all_cells": sum(one["seconds"] for cells in found.values() for one in cells),
+        "auc": [
+            {
+                **dict(zip(("trained_on", "model", "augmentation"), key, strict=True)),
+                "seeds": len(found[key]),
+                **{name: [round(one.value, 4), *(round(x, 4) for x in one.interval)] for name, one in parts.items()},
+            }
+            for key, parts in estimates.items()
+        ],
+    }
+    (results / f"{NAME}.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    lines = markdown(test, about, estimates, found)
+    (results / f"{NAME}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print(f"written: {results / NAME}.md, {len(missing)} cells missing")
+
+
+def markdown(
+    test: Test,
+    about: dict[str, Any],
+    estimates: dict[tuple[str, str, str], dict[str, Estimate]],
+    found: dict[tuple[str, str, str], list[dict[str, Any]]],
+) -> Iterator[str]:
+    """AUC in short, by generator, and what is called fake."""
+    names = list(next(iter(estimates.values())))
+    short = [TRAINED_ON, INVERTED, *(name for name in names if " of " in name)]
+    yield f"# Trained on {TRAINED_ON}, tested on generators that learned the same pictures"
+    yield ""
+    missing = len(about["missing_or_partly_so"])
+    yield f"{about['cells']} runs, {missing} missing; commit {about['commit']}, {about['date']}."
+    yield "ROC AUC, fake positive: mean over runs [95 % bootstrap over runs and pictures]. Chance is 0.5. “Worst” is"
+    yield "the lowest of the sources' means, in every round of the bootstrap anew."
+    for columns in (short, [name for name in names if name not in short]):
+        yield from ("", "| trained on | model | augmentation | runs | " + " | ".join(columns) + " |")
+        yield "|---|---|---|---|" + "---|" * len(columns)
+        for key, parts in estimates.items():
+            yield f"| {' | '.join(key)} | {len(found[key])} | " + " | ".join(str(parts[one]) for one in columns) + " |"
+    yield ""
+    yield "Share of pictures called fake at a score of 0.5, mean over runs (lowest to highest run). Photographs last."
+    yield ""
+    sources = sorted(test.sources, key=lambda name: name in (REAL, *OTHER_REAL))
+    yield "| trained on | model | augmentation | " + " | ".join(sources) + " |"
+    yield "|---|---|---|" + "---|" * len(sources)
+    for key, cells in found.items():
+        shares = [np.array([np.mean(np.array(c["sources"][one]["scores"]) >= 0.5) for c in cells]) for one in sources]
+        said = [f"{100 * one.mean():.0f} % ({100 * one.min():.0f} to {100 * one.max():.0f})" for one in shares]
+        yield f"| {' | '.join(key)} | " + " | ".join(said) + " |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="the shared data: holds manifest.csv")
+    parser.add_argument("--generators", type=Path, default=ROOT / "results" / "generators")
+    parser.add_argument(
+        "--work", type=Path, default=Path("runs/seeds"), help="that of table_seeds.py, to share networks"
+    )
+    parser.add_argument("--part", default="1/1", help="which share of the cells, for instance 1/2")
+    parser.add_argument("--summarise", action="store_true", help="write the tables from the cells there are")
+    parser.add_argument("--quick", action="store_true", help="few pictures, one model, 5 steps; no result written")
+    chosen = parser.parse_args()
+    if not (chosen.data / "manifest.csv").is_file():
+        parser.error(f"no manifest.csv in {chosen.data}: point --data at the folder of images and generators")
+    torch.set_num_threads(1)
+    work = chosen.work / "quick" if chosen.quick else chosen.work
+    test = gather(chosen.data, chosen.generators, work, quick=chosen.quick)
+    number, count = map(int, chosen.part.split("/"))
+    if not chosen.summarise:
+        run(test, (number, count))
+    if chosen.summarise or chosen.quick:
+        hashes = {path.stem: file_hash(path) for path in sorted(chosen.generators.glob("*.safetensors"))}
+        summarise(test, invocation(), hashes)
+
+
+if __name__ == "__main__":
+    main()
