@@ -80,6 +80,12 @@ def test_every_generator_is_trained_kept_and_told_from_photographs(tmp_path: Pat
     names = {*(f"gan_transposed-{n}" for n in range(3)), *others}
     assert made == {f"{name}.{ending}" for name in names for ending in ("png", "safetensors")}
     generators = str(tmp_path / "quick" / "results")
+    run("generator_quality.py", "--data", str(DATA), "--generators", generators, "--work", str(tmp_path), "--quick")
+    measured = list(csv.DictReader((tmp_path / "quick" / "generators.csv").read_text().splitlines()))
+    assert {row["name"] for row in measured} == {"photographs", *names}
+    assert all(float(row["kid_error"]) > 0 for row in measured)
+    # Four steps of training make no faces.
+    assert min(float(row["kid"]) for row in measured[1:]) > 10 * abs(float(measured[0]["kid"]))
     run("table_seeds.py", "--data", str(DATA), "--generators", generators, "--work", str(tmp_path), "--quick")
     lines = (tmp_path / "quick" / "table_seeds.csv").read_text().splitlines()
     assert [line.split(",")[4] for line in lines[1:]] == [*(f"gan_transposed-{n}" for n in range(3)), "gan_nearest-0"]
@@ -179,6 +185,7 @@ def test_a_recipe_without_its_data_says_what_to_point_it_at(tmp_path: Path) -> N
         "robustness_surface",
         "leave_one_source_out",
         "train_generators",
+        "generator_quality",
         "train_face_parser",
         "figure_regions",
         "equation4",
