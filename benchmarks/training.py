@@ -2,8 +2,9 @@
 
 Command:  python benchmarks/training.py            (5 minutes on 2 quiet cores; --quick: 1 minute, nothing written)
 Writes:   results/training_speed.csv
-Last run: 2026-11-23, a virtual machine with 4 shared cores of AMD Zen 3, without bf16. From run to run its ratio for
-          xception_block2 lay between 1.6 and 2.7: plain eager depends on how fast the kernel hands out fresh pages.
+Last run: 2026-11-29, two cores of an AMD EPYC with bf16: xception_block2 trains at 3.88 times plain eager. Without bf16
+          (2026-11-23, four shared cores of AMD Zen 3) the ratio lay between 1.6 and 2.7 from run to run: plain eager
+          depends on how fast the kernel hands out fresh pages.
 
 Batches of 32 crops of 128 px, 2 threads. Each way runs in a process of its own and the ways take turns. A round gives
 the median of its steps, the table the fastest of the rounds: other work on the machine only ever slows a round down.

@@ -355,7 +355,10 @@ def validation_report(places: Places, detector: Detector, validation: list[Sampl
     pictures = scored(scores_file(places, detector, validation, "validation", (None, 0.0)), detector)
     mean, each = mean_auc(pictures)
     gap = expected_calibration_error(pictures.is_fake, pictures.probability, weights=source_weights(pictures))
-    return {"auc_mean": round(mean, 4), "auc": each, "calibration_error": round(gap, 4)}
+    plain = expected_calibration_error(pictures.is_fake, pictures.probability)
+    errors = {"calibration_error": round(gap, 4), "calibration_error_unweighted": round(plain, 4)}
+    seen = {"n": pictures.is_fake.size, "share_of_fakes": round(float(pictures.is_fake.mean()), 3)}
+    return {"auc_mean": round(mean, 4), "auc": each, **errors, **seen}
 
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -1,16 +1,22 @@
 """The rules of the house that a program can check: who imports what, what is public, how long, how described."""
 
 import ast
+import resource
 import subprocess
 import sys
+import tomllib
+from importlib import metadata
 from pathlib import Path
 from statistics import median
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import telltale
 
 SOURCE = Path(telltale.__file__).parent
+ROOT = Path(__file__).resolve().parents[1]
 MODULES = sorted(SOURCE.rglob("*.py"))
 # What the base install does not bring, and what it brings but `--help` and `import telltale` can do without.
 EXTRAS = (
@@ -70,6 +76,48 @@ def test_what_answers_at_once_loads_no_engine(statement: str) -> None:
     assert done.stdout.splitlines()[-1] == ""
 
 
+def test_help_takes_less_than_half_a_second_of_processor_time() -> None:
+    # Not by the clock, which says how busy the machine is.
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-m", "telltale", "--help"], capture_output=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5
+
+
+def without_bytecode(name: str) -> int:
+    """Bytes of an installed distribution; of this one, of its sources, wherever they are installed from."""
+    if name == "telltale":
+        files = [path for path in SOURCE.rglob("*") if path.is_file()]
+    else:
+        files = [Path(str(file.locate())) for file in metadata.files(name) or ()]
+    return sum(path.stat().st_size for path in files if path.suffix != ".pyc" and path.is_file())
+
+
+def needed(waiting: list[Requirement]) -> set[str]:
+    """What is required without any extra, and what that requires."""
+    found: set[str] = set()
+    while waiting:
+        name = canonicalize_name(waiting.pop().name)
+        if name not in found:
+            found.add(name)
+            lines = map(Requirement, metadata.requires(name) or ())
+            waiting += [one for one in lines if one.marker is None or one.marker.evaluate({"extra": ""})]
+    return found
+
+
+def test_the_base_install_is_light() -> None:
+    asked = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    direct = [Requirement(line) for line in asked]
+    for one in direct:
+        if (found := metadata.version(one.name)) not in one.specifier:
+            pytest.skip(f"pyproject.toml asks for {one}, here is {found}: run make test")
+    names = {"telltale", *needed(direct)}
+    assert {"telltale", "numpy", "onnxruntime", "pygments"} <= names
+    assert not {name for name in names if name.startswith(("torch", "nvidia", "sympy", "scipy"))}
+    # Bytecode, which pip writes and other installers do not, is 30 MB more; together they must stay within 200 MB.
+    assert sum(without_bytecode(name) for name in names) < 170e6
+
+
 def test_the_public_names() -> None:
     assert telltale.__all__ == [
         "Detector",
@@ -126,13 +174,15 @@ def test_each_module_keeps_the_house_rules(path: Path) -> None:
             assert not silent, f"line {node.lineno}: silent except"
 
 
+PROVENANCE = "provenance.py"
 # Where the process runs and how it was called is the command line's business.
 SURROUNDINGS = {"environ", "environb", "getenv", "putenv", "argv", "getcwd", "getcwdb", "chdir", "cwd"}
 
 
 @pytest.mark.parametrize(
     "path",
-    [path for path in MODULES if path.relative_to(SOURCE).parts[0] not in ("cli", "serve", "__main__.py")],
+    # provenance tells a recipe how it was called; nothing of the package asks it, as the next test holds.
+    [path for path in MODULES if path.relative_to(SOURCE).parts[0] not in ("cli", "serve", "__main__.py", PROVENANCE)],
     ids=lambda path: str(path.relative_to(SOURCE)),
 )
 def test_only_the_command_line_looks_at_its_surroundings(path: Path) -> None:
@@ -143,6 +193,11 @@ def test_only_the_command_line_looks_at_its_surroundings(path: Path) -> None:
         elif isinstance(node, ast.ImportFrom) and node.module in ("os", "sys"):
             names = {alias.name for alias in node.names}
         assert not names & SURROUNDINGS, f"line {getattr(node, 'lineno', 0)}: {names & SURROUNDINGS}"
+
+
+def test_only_recipes_ask_how_they_were_called() -> None:
+    asking = [path for path in MODULES if path.name != PROVENANCE and "invocation" in path.read_text(encoding="utf-8")]
+    assert asking == []
 
 
 def test_most_functions_are_short() -> None:

@@ -42,6 +42,19 @@ def test_the_shipped_detector_can_be_made_again(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @needs_data
+def test_the_shipped_calibration_is_measured_again(tmp_path: Path) -> None:
+    kept = (ROOT / "results" / "shipped_detector.json").read_bytes()
+    found = json.loads(run("shipped_calibration.py", "--data", str(DATA), "--work", str(tmp_path), "--quick"))
+    assert found["n"] > 0
+    assert 0 < found["share_of_fakes"] < 1
+    assert 0 <= found["calibration_error"] <= 1
+    # Fitted where every source weighs the same, it cannot be right where few are fakes.
+    assert found["calibration_error_unweighted"] != found["calibration_error"]
+    assert (ROOT / "results" / "shipped_detector.json").read_bytes() == kept
+
+
+@pytest.mark.slow
+@needs_data
 def test_the_ablation_of_formats_fills_every_cell(tmp_path: Path) -> None:
     run("format_ablation.py", "--data", str(DATA), "--work", str(tmp_path), "--quick")
     lines = (tmp_path / "quick" / "format_ablation.csv").read_text().splitlines()
