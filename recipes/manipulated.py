@@ -9,11 +9,12 @@ telltale reads them. The pictures show real people: keep them to yourself. `tabl
 `outside_checks.py` train on them.
 
 - Faces: celebahq's own splits, 300 to train, 50 to validate, 120 to test, those whose parsing mask shows eyes, nose and
-  mouth. Each is cut as `telltale build --preset paper` cuts it and scaled to 160 px.
-- Manipulation at 160 px, as a film's faces are manipulated before anybody cuts them out. Who lends a face or a part is
-  of the same split: of 20 drawn by the picture's hash the one whose features lie most alike.
-- Then one line of code scales both halves to 128 px and writes JPEG of quality 95. The mask is where half or more of
-  the pixels under a pixel had changed.
+  mouth. Each is cut to a square about the box of those, 1.8 times as large, as faces are cut from videos, and scaled
+  to 128 px. A wider cut would leave most of a manipulated picture untouched.
+- Manipulation at those 128 px. Who lends a face or a part is of the same split: of 20 drawn by the picture's hash the
+  one whose features lie most alike.
+- Then one line of code writes both halves as JPEG of quality 95. Nothing scales a picture after it was manipulated; in
+  a film cut out afterwards the traces would be softer.
 
 The labels cannot be read off anything but the manipulation: real and fakes of a pair are one photograph, one cut, one
 codec. celebahq comes without names, and the same person may have been photographed twice: photographs are apart between
@@ -39,10 +40,11 @@ import torch
 from jaxtyping import Float64
 from PIL import Image
 
-from telltale.data.equalise import choose_window, encode, equalise, picture_key
+from telltale.data.equalise import encode, equalise, picture_key
 from telltale.data.sample import Sample
 from telltale.data.samples import scan
 from telltale.data.settings import preset
+from telltale.data.tracks import crop_window
 from telltale.errors import UnsuitableImage, require
 from telltale.explain.face_parts import PARTS, merged
 from telltale.explain.localisation import Mask
@@ -50,13 +52,15 @@ from telltale.explain.masks import read_mask
 from telltale.generate.manipulations import Face, manipulations
 from telltale.generate.manipulations_regions import FEATURES, box_of, is_workable, region_of
 from telltale.generate.resynthesis import resynthesiser
-from telltale.image import Pixels, decode, resize
+from telltale.image import Pixels, decode
 
 SOURCE, UNTOUCHED = "celebahq", "untouched"
 MANIPULATIONS = ("swap", "autoencoder", "self_blended", "part", "inpainted")
 SIZES = {"train": 300, "validation": 50, "test": 120}
 QUICK_SIZES = {"train": 6, "validation": 3, "test": 4}
-MADE_AT, SIDE, QUALITY = 160, 128, 95
+SIDE, QUALITY = 128, 95
+# Side of the square over the larger side of the box of brows, eyes, nose and mouth.
+CUT = 1.8
 CANDIDATES = 20
 SEEN = ("eyes", "nose", "mouth")
 
@@ -129,22 +133,29 @@ def _shown(samples: Sequence[Sample], count: int) -> Iterator[Original]:
     """The first `count` faces with eyes, nose and mouth."""
     for sample in samples:
         original = _original(sample)
-        if all(is_workable(original.face.parts == PARTS.index(name)) for name in SEEN):
+        if original and all(is_workable(original.face.parts == PARTS.index(name)) for name in SEEN):
             yield original
             count -= 1
         if not count:
             return
 
 
-def _original(sample: Sample) -> Original:
+def _original(sample: Sample) -> Original | None:
+    """The face as cut; None where the mask shows none."""
     data = sample.read()
-    settings = replace(preset("paper"), side=MADE_AT)
-    key = picture_key(data, sample.face, settings.seed)
+    settings = replace(preset("paper"), side=SIDE)
     pixels = decode(data, name=str(sample.path))
-    window = choose_window((pixels.shape[0], pixels.shape[1]), sample.face, settings, key)
     with Image.open(sample.path.parents[1] / f"{SOURCE}_masks" / f"{sample.path.stem}.png") as image:
-        cut = Image.fromarray(np.ascontiguousarray(window.cut(np.asarray(image))))
-    parts = merged(np.asarray(cut.resize((MADE_AT, MADE_AT), Image.Resampling.NEAREST)))
+        classes = np.asarray(image)
+    features = np.isin(merged(classes), [PARTS.index(name) for name in FEATURES])
+    if not features.any():
+        return None
+    window = crop_window((classes.shape[0], classes.shape[1]), box_of(features), scale=CUT)
+    if window is None:
+        return None
+    cut = Image.fromarray(np.ascontiguousarray(window.cut(classes)))
+    parts = merged(np.asarray(cut.resize((SIDE, SIDE), Image.Resampling.NEAREST)))
+    key = picture_key(data, sample.face, settings.seed)
     return Original(key=key, split=sample.split, face=Face(equalise(pixels, window, settings), parts))
 
 
@@ -187,9 +198,9 @@ def _written(out: Path, pair: tuple[Original, Face]) -> list[tuple[str, ...]]:
         print(f"left out: {error}", file=sys.stderr)
         return []
     name = f"{sha256(original.key.encode()).hexdigest()[:16]}"
-    Image.fromarray(_nearest(original.face.parts)).save(out / "parts" / f"{name}.png")
+    Image.fromarray(original.face.parts).save(out / "parts" / f"{name}.png")
     for kind, one in made.items():
-        Image.fromarray(_halved(one.mask)).save(out / "masks" / kind / f"{name}.png")
+        Image.fromarray(one.mask.astype(np.uint8) * 255).save(out / "masks" / kind / f"{name}.png")
     rows: list[tuple[str, ...]] = []
     for kind, pixels in {UNTOUCHED: original.face.pixels, **{kind: one.pixels for kind, one in made.items()}}.items():
         (out / kind / f"{name}.jpg").write_bytes(finished(pixels))
@@ -199,18 +210,8 @@ def _written(out: Path, pair: tuple[Original, Face]) -> list[tuple[str, ...]]:
 
 
 def finished(pixels: Pixels) -> bytes:
-    """What every picture passes, real or manipulated: one scaling, one codec."""
-    small = resize(pixels, SIDE, SIDE)
-    return encode(small, preset("paper", side=SIDE, codec="jpeg", quality=(QUALITY, QUALITY)), QUALITY)
-
-
-def _halved(mask: Mask) -> Pixels | np.ndarray:
-    grey = Image.fromarray(mask.astype(np.uint8) * 255).resize((SIDE, SIDE), Image.Resampling.BOX)
-    return np.where(np.asarray(grey) >= 128, 255, 0).astype(np.uint8)
-
-
-def _nearest(parts: np.ndarray) -> np.ndarray:
-    return np.asarray(Image.fromarray(parts).resize((SIDE, SIDE), Image.Resampling.NEAREST))
+    """What every picture passes, real or manipulated: one codec."""
+    return encode(pixels, preset("paper", side=SIDE, codec="jpeg", quality=(QUALITY, QUALITY)), QUALITY)
 
 
 def sheet(found: Sequence[Sample], count: int) -> bytes:
