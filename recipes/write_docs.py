@@ -482,6 +482,16 @@ def parts_together(text: str) -> str:
     return "\n".join([*lines[: start + 2], *whole])
 
 
+def faces_told(rows: list[dict[str, str]]) -> str:
+    """What either rule takes for a face, of faces and of pictures without one."""
+    lines = ["| pictures | number | two features and skin, anywhere | as in a face |", "|---|---|---|---|"]
+    for kind, name in (("face", "faces"), ("no face", "without a face, whole and in windows")):
+        mine = [row for row in rows if row["kind"] == kind]
+        n, named, shown = (sum(int(row[column]) for row in mine) for column in ("pictures", "named", "shown"))
+        lines.append(f"| {name} | {n} | {named} ({percent(named / n)}) | {shown} ({percent(shown / n)}) |")
+    return "\n".join(lines)
+
+
 def below_title(path: Path) -> str:
     """A summary without its own title, to stand under a heading of the page."""
     title, _, rest = path.read_text(encoding="utf-8").partition("\n")
@@ -518,6 +528,7 @@ def documents() -> Iterator[tuple[Path, str]]:
         ("audit.md", "audit", "audit_shared.json", lambda path: audited(json.loads(path.read_text(encoding="utf-8")))),
         ("explain.md", "heatmaps", "figure_heatmaps.md", lambda path: path.read_text(encoding="utf-8")),
         ("explain.md", "speed", "explain_speed.csv", lambda path: explaining(table(path))),
+        ("explain.md", "faces", "face_rule.csv", lambda path: faces_told(table(path))),
         ("explain.md", "localisation", "localisation.csv", lambda path: localised(table(path))),
         ("transfer.md", "left out", "leave_one_source_out.md", below_title),
         ("manipulation.md", "manipulations", "table_manipulation.md", below_title),

@@ -1,5 +1,7 @@
 """Detectors small enough to make anew for every test run: eight-pixel patches, four pixels apart."""
 
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -87,3 +89,13 @@ def uncalibrated_detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An ONNX file without either, and with other weights."""
     spec = DetectorSpec(name="raw", architecture="xception_block1", preparation=Preparation(side=None), grid=TINY_GRID)
     return _write(tmp_path_factory.mktemp("detectors") / "raw.onnx", spec, seed=1)
+
+
+@pytest.fixture(scope="session")
+def browser() -> str:
+    """Chromium, to look at pages with; continuous integration installs it."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+    found = os.environ.get("TELLTALE_BROWSER") or next(filter(None, map(shutil.which, names)), None)
+    if not found:
+        pytest.skip("no Chromium here: install it (Debian: apt install chromium), or name it in TELLTALE_BROWSER")
+    return found

@@ -18,7 +18,7 @@ from telltale.errors import InvalidConfig, UnsuitableImage
 from telltale.explain.face_parsing import Parse, by_masks
 from telltale.explain.face_parts import PARTS
 from telltale.explain.region_files import bars, chart, omission_table, sheets, table
-from telltale.explain.regions import Regions, _two_sided, find_regions, holm, part_of, region_rows, shows_a_face
+from telltale.explain.regions import Regions, _two_sided, find_regions, holm, part_of, region_rows
 from telltale.geometry import PatchGrid
 from telltale.image import Preparation
 from telltale.spec import DetectorSpec
@@ -140,17 +140,6 @@ def test_pictures_that_do_not_count(faces: tuple[list[Sample], Parse], tmp_path:
     assert [one.sample.path.name for one in found.failures] == ["2.png", "3.png"]
     assert sum(map(len, found.pictures.values())) == 8
     assert [row["why"][:7] for row in omission_table(found)][:2] == ["no mask", "no face"]
-
-
-def test_a_face_has_skin_and_two_features() -> None:
-    parts = np.zeros((20, 20), np.uint8)
-    parts[:5] = PARTS.index("skin")
-    parts[0, 0] = PARTS.index("eyes")
-    assert not shows_a_face(parts)
-    parts[0, 1] = PARTS.index("nose")
-    assert shows_a_face(parts)
-    parts[parts == PARTS.index("skin")] = 0
-    assert not shows_a_face(parts)
 
 
 @pytest.mark.parametrize(("count", "n", "chance"), [(3, 20, 0.3), (0, 10, 0.2), (10, 10, 0.5), (6, 20, 0.3)])

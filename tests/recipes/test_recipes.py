@@ -189,6 +189,18 @@ def test_face_parts_are_counted_for_every_network_and_source(tmp_path: Path) -> 
     assert (made / "regions.md").read_text().count("\n| ") == 1 + len(kinds)
 
 
+@pytest.mark.slow
+@needs_data
+def test_the_rule_for_faces_passes_faces(tmp_path: Path) -> None:
+    run("face_rule.py", "--data", str(DATA), "--work", str(tmp_path), "--quick")
+    rows = list(csv.DictReader((tmp_path / "quick" / "face_rule.csv").read_text().splitlines()))
+    assert all(int(row["shown"]) <= int(row["named"]) <= int(row["pictures"]) for row in rows)
+    for kind in ("face", "no face"):
+        mine = [row for row in rows if row["kind"] == kind]
+        share = sum(int(row["shown"]) for row in mine) / sum(int(row["pictures"]) for row in mine)
+        assert share > 0.95 if kind == "face" else share < 0.3
+
+
 def test_a_recipe_without_its_data_says_what_to_point_it_at(tmp_path: Path) -> None:
     needing = (
         "ship_detector",
@@ -201,6 +213,7 @@ def test_a_recipe_without_its_data_says_what_to_point_it_at(tmp_path: Path) -> N
         "generator_quality",
         "train_face_parser",
         "figure_regions",
+        "face_rule",
         "equation4",
         "arms_race",
     )

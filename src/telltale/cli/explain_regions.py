@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,6 +21,7 @@ from telltale.errors import InvalidConfig
 if TYPE_CHECKING:
     from telltale.detector import Detector
     from telltale.explain.face_parsing import Parse
+    from telltale.explain.face_parts import PartMap
     from telltale.explain.patch_files import Towards
     from telltale.explain.regions import RegionRow, Regions
 
@@ -68,44 +69,48 @@ def explain_regions(
 
     began = time.perf_counter()
     wanted = _towards(towards)
-    parse, parsed_by = _parse(parser, class_map, masks)
+    parse, is_face, parsed_by = _parse(parser, class_map, masks)
     samples = explained(data, split=split, include=include or [], exclude=exclude or [])
     loaded = load_detector(detector, backend=backend, threads=1)
     grid_of(loaded)
     open_folder(out)
     with progress("face parts", total=len(samples)) as advance:
         found = find_regions(
-            loaded, samples, parse, draws=draws, seed=seed, towards=wanted, kept=max(1, patches),
+            loaded, samples, parse, is_face=is_face, draws=draws, seed=seed, towards=wanted, kept=max(1, patches),
             workers=workers or os.cpu_count() or 1, max_pixels=max_pixels, visit=advance,
         )  # fmt: skip
     settings = {"parser": parsed_by, "draws": draws, "seed": seed, "towards": towards, "split": split}
     rows = region_rows(found)
     values = _write(out, found, rows, _about(loaded, backend, began) | settings)
     pictures = _sheets(out, found, max_pixels) if patches else 0
-    print(json.dumps(values, allow_nan=False) if as_json else "\n".join(_lines(rows)))
-    print(f"{out}: regions.csv, regions.png, omissions.csv, summary.json, {pictures} pictures", file=sys.stderr)
+    for line in [json.dumps(values, allow_nan=False)] if as_json else _lines(rows):
+        print(line)
+    drawn = f"regions.png, {pictures} pictures of patches, " if rows else ""
+    print(f"{out}: regions.csv, {drawn}omissions.csv, summary.json", file=sys.stderr)
     _end(found)
 
 
-def _parse(parser: str | None, class_map: Path | None, masks: Path | None) -> "tuple[Parse, str]":
-    """The way to part maps, and what it is called in the results."""
+def _parse(
+    parser: str | None, class_map: Path | None, masks: Path | None
+) -> "tuple[Parse, Callable[[PartMap], bool], str]":
+    """The way to part maps, what tells a face in them, and what the way is called in the results."""
     from telltale.explain.face_parsing import SHIPPED, ClassMap, by_masks, by_parser, mask_classes
-    from telltale.explain.face_parts import CELEBAMASK_HQ
+    from telltale.explain.face_parts import CELEBAMASK_HQ, names_a_face, shows_a_face
 
     if masks is not None and parser is not None:
         raise InvalidConfig(expected="--masks or --parser", found="both", do="Leave one out.")
     said = None if class_map is None else _read(class_map)
     if masks is not None:
         classes = CELEBAMASK_HQ if said is None else mask_classes(said, str(class_map))
-        return by_masks(masks, classes), f"masks in {masks.name}"
+        return by_masks(masks, classes), names_a_face, f"masks in {masks.name}"
     if parser is None or (parser == SHIPPED.stem and not Path(parser).is_file()):
         if said is not None:
             raise InvalidConfig(
                 expected="a parser of your own, or --masks, with --class-map", found="neither", do="Name one."
             )
-        return by_parser(SHIPPED), SHIPPED.stem
+        return by_parser(SHIPPED), shows_a_face, SHIPPED.stem
     known = None if said is None else ClassMap.from_json(said, str(class_map))
-    return by_parser(Path(parser), known), Path(parser).name
+    return by_parser(Path(parser), known), shows_a_face, Path(parser).name
 
 
 def _read(class_map: Path) -> str:
@@ -194,9 +199,8 @@ def _lines(rows: "list[RegionRow]") -> list[str]:
 def _end(found: "Regions") -> None:
     """What did not count, and the exit code."""
     if found.omissions:
-        print(
-            f"{len(found.omissions)} pictures without a face or a mask do not count; see omissions.csv", file=sys.stderr
-        )
+        many = f"{len(found.omissions)} picture{'' if len(found.omissions) == 1 else 's'}"
+        print(f"{many} without a face or a mask not counted; see omissions.csv", file=sys.stderr)
     if found.failures:
         print(f"{len(found.failures)} pictures failed; the reasons are in omissions.csv", file=sys.stderr)
     if not found.pictures:

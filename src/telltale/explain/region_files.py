@@ -8,7 +8,7 @@ from typing import Any
 from telltale.errors import require
 from telltale.explain.face_parts import PARTS
 from telltale.explain.patch_files import contact_sheet, label_word, png, sheet_name
-from telltale.explain.regions import RegionRow, Regions
+from telltale.explain.regions import ALL, RegionRow, Regions
 from telltale.image import MAX_PIXELS
 
 COLUMNS = (
@@ -51,8 +51,8 @@ def chart(rows: Sequence[RegionRow]) -> bytes:
 def bars(rows: Sequence[RegionRow]) -> Any:
     """A matplotlib figure: each source and label's share of surest patches in each part beside that of random ones.
 
-    Where a source has several labels, each source takes a line of its own, reals on the left. All panels share one
-    axis, from 0 to what the longest interval needs.
+    Where a source has several labels, each source takes a line of its own, reals on the left; else three stand in a
+    line, those over all sources last. All panels share one axis, from 0 to what the longest interval needs.
 
     Raises:
         MissingExtra: without the `[evaluate]` extra.
@@ -61,7 +61,8 @@ def bars(rows: Sequence[RegionRow]) -> Any:
     kinds = list(dict.fromkeys((row.source, row.label, row.n) for row in rows))
     sources = list(dict.fromkeys(source for source, *_ in kinds))
     labels: list[str] = [label for label in ("real", "fake", "unlabelled") if any(row.label == label for row in rows)]
-    by_label = len(sources) < len(kinds)
+    named = [source for source, *_ in kinds if source != ALL]
+    by_label = len(set(named)) < len(named)
     across = len(labels) if by_label else min(3, len(kinds))
     down = len(sources) if by_label else -(-len(kinds) // across)
     figure = figures.Figure(figsize=(4.6 * across, 3.1 * down + 0.8), layout="constrained", dpi=110)

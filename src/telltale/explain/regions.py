@@ -18,15 +18,14 @@ from telltale.errors import InvalidConfig, TelltaleError
 from telltale.evaluate.metrics import share
 from telltale.evaluate.scoring import Failure, Score, patch_window, score_files
 from telltale.explain.face_parsing import Parse
-from telltale.explain.face_parts import PARTS, PartMap
+from telltale.explain.face_parts import PARTS, PartMap, shows_a_face
 from telltale.explain.heatmaps import grid_of
 from telltale.explain.patch_files import Kind, Towards
 from telltale.explain.patches import Strongest, TopPatch, Window, top_patches
 from telltale.image import MAX_PIXELS, Pixels
 
-# A picture shows a face where skin covers this share of it and two of eyes, nose and mouth are there.
-LEAST_SKIN = 0.01
-FEATURES = ("eyes", "nose", "mouth")
+# The source of rows over all sources.
+ALL = "(all)"
 
 Random = UInt8[np.ndarray, "draws"]
 
@@ -47,13 +46,6 @@ def part_of(window: Window, parts: PartMap) -> int | None:
         return None
     total = np.bincount(parts.ravel(), minlength=len(PARTS))
     return int((inside / np.maximum(total, 1)).argmax())
-
-
-def shows_a_face(parts: PartMap) -> bool:
-    """Whether there is enough skin, and two of eyes, nose and mouth."""
-    counts = np.bincount(parts.ravel(), minlength=len(PARTS))
-    features = sum(counts[PARTS.index(name)] > 0 for name in FEATURES)
-    return bool(counts[PARTS.index("skin")] >= LEAST_SKIN * parts.size and features >= 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +95,7 @@ def find_regions(
     samples: Sequence[Sample],
     parse: Parse,
     *,
+    is_face: Callable[[PartMap], bool] = shows_a_face,
     draws: int = 20,
     seed: int = 0,
     towards: Towards = "own",
@@ -119,6 +112,8 @@ def find_regions(
         detector: with patches.
         samples: pictures of faces.
         parse: says which part each pixel shows.
+        is_face: whether these parts show a face; a picture in which they do not is an omission. `names_a_face` for
+            masks, which are the truth.
         draws: random patches of each picture, 1 or more.
         seed: of them.
         towards: "own": the most fake-looking patch of fakes and of pictures without a label, the most real-looking one
@@ -138,7 +133,7 @@ def find_regions(
     answers: dict[int, PictureParts | Omission | Failure] = {}
 
     def look(sample: Sample, pixels: Pixels, prediction: Prediction) -> None:
-        answers[id(sample)] = _answer(detector, sample, pixels, prediction, parse, draws, seed, towards)
+        answers[id(sample)] = _answer(detector, sample, pixels, prediction, parse, is_face, draws, seed, towards)
 
     found = Regions()
     records = score_files(detector, samples, workers=workers, max_pixels=max_pixels, visit=look)
@@ -156,6 +151,7 @@ def _answer(
     pixels: Pixels,
     prediction: Prediction,
     parse: Parse,
+    is_face: Callable[[PartMap], bool],
     draws: int,
     seed: int,
     towards: Towards,
@@ -167,7 +163,7 @@ def _answer(
         return Failure(sample=sample, error=str(error))
     if parts is None:
         return Omission(sample=sample, why="no mask")
-    if not shows_a_face(parts):
+    if not is_face(parts):
         return Omission(sample=sample, why="no face")
     real = towards == "real" or (towards == "own" and sample.is_fake is False)
     shape = (pixels.shape[0], pixels.shape[1])
@@ -204,7 +200,7 @@ class RegionRow:
     """One part of one source and label.
 
     Attributes:
-        source, label: which pictures; "(all)" over sources.
+        source, label: which pictures; ALL over sources.
         part: a name out of PARTS.
         n: pictures that count.
         top_count: how many have their surest patch there.
@@ -240,7 +236,7 @@ def region_rows(found: Regions) -> list[RegionRow]:
         parts = [seen for kind, seen in sorted(found.pictures.items(), key=lambda one: _order(one[0]))
                  if kind[1] is is_fake]  # fmt: skip
         if len(parts) > 1:
-            rows += _rows("(all)", is_fake, [one for seen in parts for one in seen])
+            rows += _rows(ALL, is_fake, [one for seen in parts for one in seen])
     return rows
 
 
