@@ -111,7 +111,7 @@ def test_page_and_tables_hold_what_readers_need_and_load_nothing(
 
 
 def test_awkward_names_break_no_table_and_no_page(tiny_detector: Path, data: Path, tmp_path: Path) -> None:
-    name = "<b>a|b & 50 % _x_\\</b>"
+    name = "[<b>a|b & 50 % _x_\\</b>"
     lines = ["path,label,source"]
     lines += [f'{data / f"{number}.png"},{"fake" if number >= 12 else "real"},"{name}"' for number in range(24)]
     (tmp_path / "list.csv").write_text("\n".join(lines) + "\n")
@@ -120,9 +120,11 @@ def test_awkward_names_break_no_table_and_no_page(tiny_detector: Path, data: Pat
     assert done.exit_code == 0, done.output
     page = (out / "report.html").read_text()
     assert "<b>" not in page
-    assert "&lt;b&gt;a|b &amp; 50 % _x_" in page
+    assert "[&lt;b&gt;a|b &amp; 50 % _x_" in page
     assert "a/b & 50 % _x_" in (out / "table.md").read_text()
-    assert "50 \\% \\_x\\_\\textbackslash{}" in (out / "table.tex").read_text()
+    latex = (out / "table.tex").read_text()
+    assert "\\textless{}b\\textgreater{}a\\textbar{}b \\& 50 \\% \\_x\\_\\textbackslash{}" in latex
+    assert not any(line.startswith(("[", "*")) for line in latex.splitlines()), "an option of the row before"
     assert {row["source"] for row in table(out)} >= {name}
 
 
@@ -222,6 +224,13 @@ def test_functions_that_are_none_and_nothing_readable(data: Path, tiny_detector:
 def test_json_is_the_summary(data: Path, tiny_detector: Path, tmp_path: Path) -> None:
     done = run(tiny_detector, "--data", data, "--out", tmp_path / "out", "--json")
     assert json.loads(done.stdout) == json.loads((tmp_path / "out" / "summary.json").read_text())
+
+
+def test_a_slice_that_parts_no_image_says_so(data: Path, tiny_detector: Path, tmp_path: Path) -> None:
+    done = run(tiny_detector, "--data", data, "--out", tmp_path, "--slice", "face_size", "--slice", "camera")
+    assert done.exit_code == 0, done.output
+    assert "--slice face_size: known of no image" in done.stderr
+    assert "camera" not in done.stderr
 
 
 def test_tables_of_an_earlier_call_do_not_stay(data: Path, tiny_detector: Path, tmp_path: Path) -> None:

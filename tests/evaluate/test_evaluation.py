@@ -191,6 +191,19 @@ def test_functions_and_files_stand_side_by_side(
     assert last["score_mean_probability"] == pytest.approx(expected, abs=1e-7)
 
 
+def test_functions_of_one_file_keep_their_own_scores_in_a_resume(samples: list[Sample], tmp_path: Path) -> None:
+    lines = ["def bright(images):", "    return images.mean(axis=(1, 2, 3)) / 255"]
+    lines += ["def dark(images):", "    return 1 - images.mean(axis=(1, 2, 3)) / 255"]
+    (tmp_path / "theirs.py").write_text("\n".join(lines) + "\n")
+    both = contenders((from_function(f"{tmp_path / 'theirs.py'}:{name}"), "python") for name in ("bright", "dark"))
+    rows = evaluate(both, samples, tmp_path / "out")
+    scores = [row["score_mean_probability"] for row in rows]
+    assert scores[0] == pytest.approx(1 - scores[len(samples)], abs=1e-6)
+    assert evaluate(both, samples, tmp_path / "out", resume=True) == rows
+    alone = evaluate(both[1:], samples, tmp_path / "alone")
+    assert evaluate(both, samples, tmp_path / "alone", resume=True)[len(samples) :] == alone
+
+
 def test_one_detector_twice_is_refused_and_two_of_one_name_are_told_apart(entrants: list[Contender]) -> None:
     tiny, raw = (one.detector for one in entrants)
     with pytest.raises(InvalidConfig, match="one twice"):

@@ -21,6 +21,7 @@ from telltale.evaluate.robustness import (
     Setup,
     cell_file,
     cells,
+    check_pictures,
     chosen,
     corrupted,
     fingerprint,
@@ -134,6 +135,26 @@ def test_an_interrupted_sweep_goes_on_and_gives_the_same_numbers(
     assert len(calls) - before == 6 + 2 * len(samples)
     run(detector, samples, tmp_path / "cut", resume=True)
     assert len(calls) - before == 6 + 2 * len(samples), "nothing is scored twice"
+
+
+def test_a_scored_picture_that_changed_is_refused_and_an_unscored_one_may_be_mended(
+    detector: Detector, tmp_path: Path
+) -> None:
+    broken, whole = Sample(path=tmp_path / "a.png", is_fake=True), Sample(path=tmp_path / "b.png", is_fake=False)
+    broken.path.write_bytes(b"no picture")
+    Image.fromarray(picture(1)).save(whole.path)
+    samples, out = [broken, whole], tmp_path / "out"
+    setup = Setup(where="before", seed=0, images=fingerprint(samples))
+    open_folder(out, setup, resume=False)
+    check_pictures(out, samples)
+    assert [one.failed for one in sweep({"tiny": detector}, samples, out, setup, over=FEW[:2])] == [1, 1]
+    Image.fromarray(picture(2)).save(broken.path)
+    check_pictures(out, samples)
+    assert [one.failed for one in sweep({"tiny": detector}, samples, out, setup, over=FEW[:2])] == [0, 0]
+    check_pictures(out, samples)
+    Image.fromarray(picture(3)).save(broken.path)
+    with pytest.raises(InvalidConfig, match=r"1 changed since, such as .*a\.png"):
+        check_pictures(out, samples)
 
 
 def test_a_folder_of_another_sweep_is_refused(detector: Detector, samples: list[Sample], tmp_path: Path) -> None:

@@ -106,7 +106,11 @@ def _columns(
 ) -> "dict[str, list[Value]]":
     from telltale.data.columns import column
 
-    return {name: column(name, data, samples, workers=settings["workers"]) for name in settings["slice"]}
+    found = {name: column(name, data, samples, workers=settings["workers"]) for name in settings["slice"]}
+    for name, values in found.items():
+        if all(value is None for value in values):
+            print(f"--slice {name}: known of no image, so that it parts none", file=sys.stderr)
+    return found
 
 
 def _load(word: str, backend: str) -> "tuple[Detector, str]":

@@ -44,7 +44,16 @@ def robustness(
     """
     from telltale.cli.detectors import load_detector
     from telltale.data.samples import scan
-    from telltale.evaluate.robustness import Setup, cells, chosen, fingerprint, named, open_folder, sweep
+    from telltale.evaluate.robustness import (
+        Setup,
+        cells,
+        check_pictures,
+        chosen,
+        fingerprint,
+        named,
+        open_folder,
+        sweep,
+    )
     from telltale.evaluate.robustness_table import as_json_lines, as_markdown, table
 
     over = cells(_sweep(corruption or []))
@@ -53,6 +62,7 @@ def robustness(
     loaded = named(load_detector(name, backend=backend) for name in detectors)
     setup = Setup(where=where, seed=seed, images=fingerprint(samples), backend=backend)
     open_folder(out, setup, resume=resume)
+    check_pictures(out, samples)
     cores = workers or os.cpu_count() or 1
     with progress("corruptions", total=len(loaded) * len(over)) as advance:
         for _ in sweep(loaded, samples, out, setup, over=over, workers=cores):

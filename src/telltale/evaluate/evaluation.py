@@ -64,8 +64,11 @@ class Contender:
         return "source file" if self.engine == "python" else "weights file"
 
     def is_mine(self, row: Row) -> bool:
-        """Whether a row is this detector's, whatever image it is of."""
-        return (row["weights_sha256"], row["engine"]) == (self.detector.sha256, self.engine)
+        """Whether a row is this detector's, whatever image it is of; one source file may hold several functions."""
+        name = self.detector.spec.name
+        names = (name, f"{name}@{self.detector.sha256[:8]}")
+        mine = (row["weights_sha256"], row["engine"]) == (self.detector.sha256, self.engine)
+        return mine and (self.engine != "python" or row["detector"] in names)
 
     def about(self) -> Row:
         """What every row says of the detector."""

@@ -283,10 +283,13 @@ def _line(row: EvaluationRow) -> str:
 
 
 def _escaped(text: str) -> str:
-    return "".join(_LATEX.get(letter, letter) for letter in text)
+    """On one line, and safe behind a line's end, which would take a bracket or a star for its own."""
+    flat = "".join(_LATEX.get(letter, letter) for letter in " ".join(text.split()))
+    return f"{{}}{flat}" if flat[:1] in ("[", "*") else flat
 
 
 _LATEX = {
     "\\": "\\textbackslash{}", "{": "\\{", "}": "\\}", "_": "\\_", "%": "\\%", "&": "\\&", "#": "\\#", "$": "\\$",
     "~": "\\textasciitilde{}", "^": "\\textasciicircum{}",
+    "<": "\\textless{}", ">": "\\textgreater{}", "|": "\\textbar{}",
 }  # fmt: skip

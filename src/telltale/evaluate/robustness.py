@@ -16,15 +16,17 @@ from PIL import __version__ as pillow_version
 
 from telltale import __version__
 from telltale.data.corruptions import corrupt
+from telltale.data.index import write_whole
 from telltale.data.sample import Sample
 from telltale.detector import Detector
-from telltale.errors import InvalidConfig, InvalidDataset
+from telltale.errors import InvalidConfig, InvalidDataset, UndecodableImage
 from telltale.evaluate.kept_scores import keep_scores
-from telltale.evaluate.results import utf8
+from telltale.evaluate.results import ResultFile, utf8
 from telltale.evaluate.scoring import Change
 from telltale.image import Pixels, Preparation, Resized, prepare
 
 Where = Literal["before", "after"]
+PICTURES = "pictures.json"
 
 # Mild to strong, in each corruption's own unit; where one goes both ways, from one end to the other.
 SWEEP: Mapping[str, tuple[float, ...]] = {
@@ -227,6 +229,41 @@ def open_folder(out: Path, setup: Setup, *, resume: bool) -> None:
         )
     out.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(ours, indent=1) + "\n", encoding="utf-8")
+
+
+def check_pictures(out: Path, samples: Iterable[Sample]) -> None:
+    """Note every picture's hash in `out`/pictures.json; refuse scored pictures whose bytes are others by now.
+
+    A picture without a score yet may change: it may have been mended.
+
+    Raises:
+        InvalidConfig: a picture that an earlier call scored has changed, or the notes are damaged.
+    """
+    path = out / PICTURES
+    now = {utf8(str(sample.path)): _digest(sample) for sample in samples}
+    before = _read_setup(path) if path.is_file() else {}
+    changed = [name for name, digest in now.items() if before.get(name, digest) != digest]
+    stale = sorted(set(changed) & _scored(out)) if changed else []
+    if stale:
+        raise InvalidConfig(
+            expected=f"the pictures that the sweep in {out} has scored",
+            found=f"{len(stale)} changed since, such as {stale[0]}",
+            do="Choose another --out.",
+        )
+    write_whole(path, (json.dumps(now, indent=0) + "\n").encode())
+
+
+def _digest(sample: Sample) -> str | None:
+    try:
+        return sha256(sample.read()).hexdigest()
+    except UndecodableImage:
+        return None
+
+
+def _scored(out: Path) -> set[str]:
+    """Paths of the pictures that have a score in some cell, also of one that was interrupted."""
+    files = {path.with_name("scores.parquet") for path in out.glob("scores/*/*/*/scores.parquet*")}
+    return {row["path"] for path in files for row in ResultFile(path, resume=True).kept()}
 
 
 def _read_setup(path: Path) -> Mapping[str, object]:
