@@ -23,7 +23,9 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from hashlib import sha256
+from math import log
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import __version__ as pillow_version
 
+from comparisons import Answer, Question, Runs, answers, conclusions, over_seeds, table, versus
+from number_formats import Gap, gap, number_format, said
 from table_generators import (
     AUGMENTED,
     ROOT,
@@ -190,7 +194,7 @@ def trained_already(bench: Bench, model: str, augmentation: str, seed: int) -> b
 
 
 def summarise(bench: Bench, folder: Path, command: str) -> None:
-    """The CSV of all rows, a table of means over seeds, and the curves."""
+    """The CSV of all rows, what they say, and the curves."""
     files = sorted(folder.glob("*.json"))
     if not files:
         sys.exit(f"no cells in {folder}: run without --summarise first")
@@ -203,6 +207,8 @@ def summarise(bench: Bench, folder: Path, command: str) -> None:
         writer = csv.DictWriter(stream, fieldnames=COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(every)
+    figures = [(one, measured(one["rows"])) for one in found]
+    said, gaps = formats(figures)
     about = {
         "command": command,
         "commit": commit(),
@@ -212,11 +218,136 @@ def summarise(bench: Bench, folder: Path, command: str) -> None:
         "cells": len(files),
         "cells_of_a_full_run": len(MODELS) * SEEDS,
         "seconds_of_all_cells": round(sum(one["seconds"] for one in found)),
+        "answers": [one.json() for one in answered([values for _, values in figures])],
+        "bf16_minus_fp32": {name: None if one is None else asdict(one) for name, one in gaps.items()},
     }
     (results / "robustness_surface.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-    (results / "robustness_surface.md").write_text("\n".join(markdown(every, about)) + "\n", encoding="utf-8")
+    lines = markdown(every, [values for _, values in figures], about, said)
+    (results / "robustness_surface.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     draw(every, results / "robustness_surface.png")
     print(f"written: {results / 'robustness_surface.md'}, {len(files)} cells of {len(MODELS) * SEEDS}")
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What one network keeps under each kind of corruption, mean over its strengths; more is better.
+
+    Attributes:
+        network: model and augmentation.
+        kinds: names of the corruptions.
+        values: by figure, one number for each kind.
+        clean: AUC of the pictures as they are.
+    """
+
+    network: tuple[str, str]
+    kinds: tuple[str, ...]
+    values: dict[str, list[float]]
+    clean: float
+
+
+LOST, LEFT, WORST, STAYS = "change of AUC", "AUC left", "AUC left of the worst source", "verdicts that stay"
+
+
+def measured(every: Sequence[dict[str, Any]]) -> Figures:
+    """The rows of one cell by kind of corruption."""
+    kinds = tuple(dict.fromkeys(row["corruption"] for row in every if row["corruption"] != "none"))
+    together = [row for row in every if row["source"] == "(all)"]
+    (clean,) = [row["auc"] for row in together if row["corruption"] == "none"]
+    worst: dict[tuple[str, float], float] = {}
+    for row in every:
+        if row["source"] != "(all)":
+            place = (row["corruption"], row["strength"])
+            worst[place] = min(worst.get(place, 1.0), row["auc"])
+
+    def mean(kind: str, value: Callable[[dict[str, Any]], float]) -> float:
+        return float(np.mean([value(row) for row in together if row["corruption"] == kind]))
+
+    return Figures(
+        network=(every[0]["model"], every[0]["augmentation"]),
+        kinds=kinds,
+        clean=clean,
+        values={
+            LOST: [mean(kind, lambda row: row["auc"] - clean) for kind in kinds],
+            LEFT: [mean(kind, lambda row: row["auc"]) for kind in kinds],
+            WORST: [mean(kind, lambda row: worst[row["corruption"], row["strength"]]) for kind in kinds],
+            STAYS: [mean(kind, lambda row: 1 - row["flip_share"]) for kind in kinds],
+        },
+    )
+
+
+def questions(figure: str) -> Iterator[Question]:
+    """What the surface is asked of one figure; the first of each topic is the question, the others are its parts."""
+    for title, parts, whole in (("Xception", TRUNCATED[:5], "xception"), ("ResNet-18", TRUNCATED[5:], "resnet18")):
+        cut, topic = [(name, "none") for name in parts], f"{title} cut short or whole, {figure}"
+        yield versus(topic, f"its {len(cut)} depths together against all of it", cut, [(whole, "none")])
+        for one in cut:
+            yield versus(topic, f"{one[0]} against all of it", [one], [(whole, "none")])
+    for kind in ("blur+jpeg 0.1", "blur+jpeg 0.5"):
+        topic = f"Augmentation, {kind}, at equal depth, {figure}"
+        pairs = [((name, kind), (name, "none")) for name in AUGMENTED]
+        first, second = [one for one, _ in pairs], [one for _, one in pairs]
+        yield versus(topic, "with against without, all of them", first, second)
+        for one, other in pairs:
+            yield versus(topic, f"{one[0]} with against without", [one], [other])
+
+
+def answered(found: Sequence[Figures]) -> list[Answer]:
+    """Every question on the change of AUC; of the other figures those about several networks together."""
+    said = []
+    for figure in (LOST, LEFT, WORST, STAYS):
+        runs = {key: seeds_of([one for one in found if one.network == key], figure) for key in networks(found)}
+        asked = [one for one in questions(figure) if figure == LOST or len(one.weights) > 2]
+        said += answers(asked, runs, "corruptions")
+    return said
+
+
+def networks(found: Sequence[Figures]) -> list[tuple[str, str]]:
+    return list(dict.fromkeys(one.network for one in found))
+
+
+def seeds_of(found: Sequence[Figures], figure: str) -> Runs:
+    """One network's seeds on each kind of corruption."""
+    return over_seeds(np.array([one.values[figure] for one in found]), found[0].kinds, rounds=2000)
+
+
+def formats(found: Sequence[tuple[dict[str, Any], Figures]]) -> tuple[str, dict[str, Gap | None]]:
+    """How many networks were trained in which number format, and whether that shows."""
+    names = [cell.get("trained_in") or number_format(cell.get("machine")) for cell, _ in found]
+
+    def compared(figure: Callable[[Figures], float]) -> Gap | None:
+        values: dict[tuple[str, str], list[tuple[str, float]]] = {}
+        for name, (_, one) in zip(names, found, strict=True):
+            values.setdefault(one.network, []).append((name, figure(one)))
+        return gap(values)
+
+    gaps = {
+        "clean AUC": compared(lambda one: one.clean),
+        "mean change of AUC": compared(lambda one: float(np.mean(one.values[LOST]))),
+    }
+    return said([f", {name}" for name in names], 0, gaps), gaps
+
+
+def severity(corruption: str, strength: float) -> float:
+    """Orders the strengths of one corruption from mild to strong."""
+    if corruption in ("resize", "gamma", "screenshot"):
+        return abs(log(strength))
+    return -strength if corruption in ("jpeg", "webp", "crop", "social") else strength
+
+
+def stops(every: list[dict[str, Any]]) -> Iterator[str]:
+    """For each network and corruption, the mildest strength that costs half of what the network knows."""
+    areas = means(every, "auc")
+    names = list(dict.fromkeys(name for cell in areas.values() for name, _ in cell if name != "none"))
+    yield "| model | augmentation | clean AUC | " + " | ".join(names) + " |"
+    yield "|---|---|---|" + "---|" * len(names)
+    for (model, augmentation), cell in areas.items():
+        clean = float(np.mean(cell["none", 0.0]))
+        entries = []
+        for name in names:
+            strengths = sorted((s for one, s in cell if one == name), key=lambda strength: severity(name, strength))
+            gone = [s for s in strengths if np.mean(cell[name, s]) <= (clean + 0.5) / 2]
+            entries.append(f"{gone[0]:g}" if gone else "never")
+        yield f"| {model} | {augmentation} | {clean:.3f} | {' | '.join(entries)} |"
 
 
 def means(every: list[dict[str, Any]], column: str) -> dict[tuple[str, str], dict[tuple[str, float], list[float]]]:
@@ -227,6 +358,16 @@ def means(every: list[dict[str, Any]], column: str) -> dict[tuple[str, str], dic
             place = found.setdefault((row["model"], row["augmentation"]), {})
             place.setdefault((row["corruption"], row["strength"]), []).append(row[column])
     return found
+
+
+def hardest(found: Sequence[Figures]) -> str:
+    """Which corruptions cost most and least, over all networks."""
+    kinds = found[0].kinds
+    changes = np.mean([one.values[LOST] for one in found], axis=0)
+    flips = 1 - np.mean([one.values[STAYS] for one in found], axis=0)
+    order = np.argsort(changes)
+    words = [f"{kinds[i]} {changes[i]:+.3f} ({100 * flips[i]:.0f} % of verdicts turn)" for i in order]
+    return "; ".join(words)
 
 
 SHOWN = (
@@ -242,15 +383,38 @@ SHOWN = (
 )
 
 
-def markdown(every: list[dict[str, Any]], about: dict[str, Any]) -> Iterator[str]:
-    """AUC and turned verdicts of a few corruptions; the rest is in the CSV."""
-    areas, flips = means(every, "auc"), means(every, "flip_share")
-    shown = [one for one in SHOWN if all(one in cell for cell in areas.values())]
+def markdown(
+    every: list[dict[str, Any]], found: Sequence[Figures], about: dict[str, Any], formats: str
+) -> Iterator[str]:
+    """What the numbers say, where networks stop, the answers, and a few corruptions; the rest is in the CSV."""
+    asked = answered(found)
     yield "# When does a patch classifier stop working?"
     yield ""
     yield f"{about['cells']} networks of {about['cells_of_a_full_run']}; commit {about['commit']}, {about['date']}."
+    yield "First minus second, mean over kinds of corruption and their strengths [95 % bootstrap over seeds alone: the"
+    yield "pictures are the same ones throughout]; more is better, “not shown” where the interval holds 0."
+    yield ""
+    yield f"- **What costs most.** Change of AUC, mean over strengths and networks: {hardest(found)}."
+    yield from conclusions(asked)
+    yield f"- **{formats.replace(': ', '.** ', 1)}"
+    yield ""
+    yield "The mildest strength at which half of what a network knows (its AUC above 0.5) is gone, mean over seeds:"
+    yield ""
+    yield from stops(every)
+    yield ""
+    yield "All answers. “Drawn too” says what other corruptions like these would give; “minimum” is of the worst kind."
+    yield ""
+    yield from table(asked)
+    yield ""
     yield "ROC AUC (share of verdicts that the corruption turns), means over seeds, and the AUCs' range over seeds."
     yield ""
+    yield from excerpt(every)
+
+
+def excerpt(every: list[dict[str, Any]]) -> Iterator[str]:
+    """AUC and turned verdicts of a few corruptions."""
+    areas, flips = means(every, "auc"), means(every, "flip_share")
+    shown = [one for one in SHOWN if all(one in cell for cell in areas.values())]
     yield "| model | augmentation | seeds | " + " | ".join(f"{name} {value:g}" for name, value in shown) + " |"
     yield "|---|---|---|" + "---|" * len(shown)
     for (model, augmentation), cell in areas.items():

@@ -35,7 +35,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -45,6 +45,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from comparisons import Answer, Estimate, Question, Runs, answers, areas, chance, conclusions, table, versus
+from number_formats import Gap, gap, number_format, said
 from telltale.data.build import build
 from telltale.data.cues import container_cues
 from telltale.data.formats import format_facts
@@ -341,85 +343,67 @@ def true_positives(is_fake: NDArray[np.bool_], scores: Scores, rate: float) -> f
     return float((scores[is_fake] > reals[min(int(rate * reals.size + 1e-9), reals.size - 1)]).mean())
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A mean over seeds with a 95 % bootstrap interval over seeds and pictures."""
-
-    value: float
-    draws: Scores
-
-    def __sub__(self, other: "Estimate") -> "Estimate":
-        """Round by round, so that what both share cancels."""
-        return Estimate(self.value - other.value, self.draws - other.draws)
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Lower and upper end."""
-        low, high = np.quantile(self.draws, (0.025, 0.975))
-        return float(low), float(high)
-
-    def __str__(self) -> str:
-        """As a table shows it."""
-        low, high = self.interval
-        return f"{self.value:.3f} [{low:.3f}, {high:.3f}]"
-
-
-def transfer(bench: Bench, cells: Sequence[dict[str, Any]], rounds: int = 500) -> dict[str, Estimate]:
-    """AUC on each kind of fakes, over all unseen ones, and on the worst of them.
-
-    Every round draws pictures within each source anew, the same for every model, and seeds, for each model its own; so
-    differences between two models are paired over pictures.
-    """
-    is_fake = np.array([bool(sample.is_fake) for sample in bench.tested])
-    scores = np.array([found["scores"] for found in cells])
-    wanted = [(source, familiar, places) for source, label, familiar, places in pools(bench) if label]
-    pictures, seeds = np.random.default_rng(0), np.random.default_rng(int(scores.sum() * 1e6) % 2**32)
-
-    def measured(tested: Sequence[NDArray[np.intp]], chosen: NDArray[np.intp]) -> list[float]:
-        return [float(np.mean([auc(is_fake[p], scores[seed][p]) for seed in chosen])) for p in tested]
-
-    def again(places: NDArray[np.intp]) -> NDArray[np.intp]:
-        reals, fakes = places[~is_fake[places]], places[is_fake[places]]
-        return np.concatenate([pictures.choice(reals, reals.size), pictures.choice(fakes, fakes.size)])
-
-    plain = measured([places for *_, places in wanted], np.arange(len(cells)))
-    draws = np.array(
-        [
-            measured([again(places) for *_, places in wanted], seeds.integers(len(cells), size=len(cells)))
-            for _ in range(rounds)
-        ]
+def across(bench: Bench, cells: Sequence[dict[str, Any]], rounds: int) -> Runs:
+    """AUC of one network on every row of the table."""
+    return areas(
+        np.array([bool(sample.is_fake) for sample in bench.tested]),
+        np.array([sample.source for sample in bench.tested]),
+        np.array([found["scores"] for found in cells]),
+        {source: places for source, _, _, places in pools(bench)},
+        rounds,
     )
-    found = {source: Estimate(plain[i], draws[:, i]) for i, (source, *_) in enumerate(wanted)}
-    away = [i for i, (_, familiar, _) in enumerate(wanted) if not familiar]
-    found["mean of unseen"] = Estimate(float(np.mean([plain[i] for i in away])), draws[:, away].mean(1))
-    found["worst of unseen"] = Estimate(min(plain[i] for i in away), draws[:, away].min(1))
-    return found
 
 
-# (what is asked, the first model, the second): the difference of their means over unseen generators.
-QUESTIONS: tuple[tuple[str, tuple[str, str], tuple[str, str]], ...] = (
-    *((f"{name} against all of Xception", (name, "none"), ("xception", "none")) for name in TRUNCATED[:5]),
-    *((f"{name} against all of ResNet-18", (name, "none"), ("resnet18", "none")) for name in TRUNCATED[5:]),
-    ("block4's parameters, block2's field", ("xception_block4_pointwise", "none"), ("xception_block4", "none")),
-    ("block2's parameters, block4's field", ("xception_block2_dilated", "none"), ("xception_block2", "none")),
-    *(
-        (f"{name} with augmentation against without", (name, kind), (name, "none"))
-        for name in AUGMENTED
-        for kind in ("blur+jpeg 0.1", "blur+jpeg 0.5")
-    ),
-    *(
-        (f"{name} against ResNet-50, both with {kind}", (name, kind), ("resnet50", kind))
-        for name in AUGMENTED[1:]
-        for kind in ("blur+jpeg 0.1", "blur+jpeg 0.5")
-    ),
-)
+def questions() -> Iterator[Question]:
+    """What the table is asked; the first of each topic is the question, the others are its parts."""
+    xception, resnet = [[(name, "none") for name in part] for part in (TRUNCATED[:5], TRUNCATED[5:])]
+    for title, parts, whole in (("Xception", xception, "xception"), ("ResNet-18", resnet, "resnet18")):
+        topic = f"{title} cut short or whole"
+        yield versus(topic, f"its {len(parts)} depths together against all of it", parts, [(whole, "none")])
+        for one in parts:
+            yield versus(topic, f"{one[0]} against all of it", [one], [(whole, "none")])
+    few, many = ("xception_block2", "none"), ("xception_block4", "none")
+    pointwise, dilated = ((name, "none") for name in CONTROLS)
+    topic = "Receptive field or parameters"
+    yield versus(topic, "small field against large, parameters balanced", [few, pointwise], [dilated, many])
+    yield versus(topic, "few parameters against many, fields balanced", [few, dilated], [pointwise, many])
+    yield versus(topic, "few parameters: small field against large", [few], [dilated])
+    yield versus(topic, "many parameters: small field against large", [pointwise], [many])
+    for kind in tuple(AUGMENTATIONS)[1:]:
+        topic = f"Augmentation, {kind}, at equal depth"
+        pairs = [((name, kind), (name, "none")) for name in AUGMENTED]
+        yield versus(topic, "with against without, all of them", *zip(*pairs, strict=True))
+        for first, second in pairs:
+            yield versus(topic, f"{first[0]} with against without", [first], [second])
+        topic = f"Augmented alike, {kind}"
+        cut = [(name, kind) for name in AUGMENTED[1:]]
+        yield versus(topic, "networks cut short together against ResNet-50", cut, [("resnet50", kind)])
+        for one in cut:
+            yield versus(topic, f"{one[0]} against ResNet-50", [one], [("resnet50", kind)])
+    topic = "Simple baselines"
+    every = [*xception, *resnet]
+    yield versus(topic, "networks cut short together against a spectrum's regression", every, [(SPECTRUM, "none")])
+    yield versus(topic, "networks cut short together against MesoInception4", every, [("mesoinception4", "none")])
+    yield versus(topic, "networks cut short together against the header probe", every, [(HEADERS, "none")])
 
 
-def summarise(bench: Bench, command: str) -> None:
-    """The CSV of all rows, and the tables people read."""
-    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+def answered(found: dict[tuple[str, str], Runs]) -> list[Answer]:
+    """Every question on generators never seen; those of depth also at home and on other reals."""
+    away = answers(
+        list(questions()), {key: runs.of((*OTHER_FAKE, *TWINS)) for key, runs in found.items()}, "generators"
+    )
+    depth = [one for one in questions() if one.asked.endswith("together against all of it")]
+    for place, sources in (("the generator trained on", (GENERATOR,)), ("other sources of reals", OTHER_REAL)):
+        there = {key: runs.of(sources) for key, runs in found.items()}
+        away += answers([replace(one, topic=f"{one.topic}, on {place}") for one in depth], there)
+    return away
+
+
+def kept(bench: Bench, models: Sequence[tuple[str, str]]) -> tuple[dict[tuple[str, str], list[Any]], list[str]]:
+    """The cells there are, by network, and the names of those that are missing."""
+    found: dict[tuple[str, str], list[Any]] = {}
     missing = []
-    for model, augmentation in MODELS:
+    for model, augmentation in models:
         for seed in range(SEEDS):
             path = path_of(bench, model, augmentation, seed)
             if not path.exists():
@@ -431,12 +415,41 @@ def summarise(bench: Bench, command: str) -> None:
             found.setdefault((model, augmentation), []).append(one)
     if not found:
         sys.exit(f"no cells in {bench.cells}: run without --summarise first")
+    return found, missing
+
+
+def formats(
+    found: dict[tuple[str, str], list[Any]], figures_of: dict[str, Callable[[dict[str, Any]], float]]
+) -> tuple[str, dict[str, Gap | None]]:
+    """How many runs were trained in which number format, and whether that shows in these figures of a cell."""
+    trained = {key: cells for key, cells in found.items() if key[0] not in (HEADERS, SPECTRUM)}
+    gaps = {
+        name: gap({
+            key: [(number_format(one.get("machine")), figure(one)) for one in cells] for key, cells in trained.items()
+        })
+        for name, figure in figures_of.items()
+    }  # fmt: skip
+    machines = [one.get("machine") for cells in trained.values() for one in cells]
+    untrained = sum(map(len, found.values())) - len(machines)
+    return said(machines, untrained, gaps), gaps
+
+
+def summarise(bench: Bench, command: str) -> None:
+    """The CSV of all rows, and the tables people read."""
+    found, missing = kept(bench, MODELS)
     results = bench.cells.parent
     with (results / "table_generators.csv").open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, fieldnames=COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(row for cells in found.values() for one in cells for row in rows(bench, one))
-    estimates = {key: transfer(bench, cells, 20 if bench.quick else 500) for key, cells in found.items()}
+    runs = {key: across(bench, cells, 20 if bench.quick else 2000) for key, cells in found.items()}
+    said, gaps = formats(
+        found,
+        {
+            "AUC on the generator trained on": lambda one: mean_auc(bench, one, (GENERATOR,)),
+            "mean AUC over generators never seen": lambda one: mean_auc(bench, one, (*OTHER_FAKE, *TWINS)),
+        },
+    )
     about = {
         "command": command,
         "commit": commit(),
@@ -447,48 +460,59 @@ def summarise(bench: Bench, command: str) -> None:
         "missing": missing,
         "seconds_of_all_cells": sum(one["seconds"] for cells in found.values() for one in cells),
         "auc": {
-            f"{model}, {augmentation}": {
-                "seeds": len(found[model, augmentation]),
-                **{name: [round(one.value, 4), *(round(x, 4) for x in one.interval)] for name, one in parts.items()},
-            }
-            for (model, augmentation), parts in estimates.items()
+            f"{model}, {augmentation}": {"seeds": one.seeds, **{name: part.rounded() for name, part in shown(one)}}
+            for (model, augmentation), one in runs.items()
         },
-        "differences": {
-            f"{asked} ({first[1]})": [round(gap.value, 4), *(round(x, 4) for x in gap.interval)]
-            for asked, first, second in QUESTIONS
-            if first in estimates and second in estimates
-            for gap in [estimates[first]["mean of unseen"] - estimates[second]["mean of unseen"]]
-        },
+        "answers": [one.json() for one in answered(runs)],
+        "bf16_minus_fp32": {name: None if one is None else asdict(one) for name, one in gaps.items()},
     }
     (results / "table_generators.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-    (results / "table_generators.md").write_text("\n".join(markdown(about, estimates, found)) + "\n", encoding="utf-8")
+    lines = markdown(about, runs, said)
+    (results / "table_generators.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     print(f"written: {results / 'table_generators.md'}, {len(missing)} cells missing")
 
 
-def markdown(
-    about: dict[str, Any],
-    estimates: dict[tuple[str, str], dict[str, Estimate]],
-    found: dict[tuple[str, str], list[dict[str, Any]]],
-) -> Iterator[str]:
-    """One table of AUC, one of differences."""
-    names = list(next(iter(estimates.values())))
+def mean_auc(bench: Bench, found: dict[str, Any], sources: Sequence[str]) -> float:
+    """Of one cell over some rows of the table."""
+    return float(np.mean([row["auc"] for row in rows(bench, found) if row["source"] in sources]))
+
+
+def shown(runs: Runs) -> Iterator[tuple[str, Estimate]]:
+    """The columns of the table of AUC."""
+    for source in (GENERATOR, *OTHER_FAKE, *TWINS):
+        yield source, runs.on(source)
+    for name, sources in (("unseen", (*OTHER_FAKE, *TWINS)), ("other reals", OTHER_REAL)):
+        yield f"mean of {name}", runs.of(sources).mean
+        yield f"worst of {name}", runs.of(sources).worst
+
+
+def markdown(about: dict[str, Any], runs: dict[tuple[str, str], Runs], formats: str) -> Iterator[str]:
+    """What the numbers say, the answers behind it, where networks guess, and the AUCs."""
+    found = answered(runs)
     yield "# Trained on StyleGAN2, tested on others"
     yield ""
     yield f"{about['cells']} runs, {len(about['missing'])} missing; commit {about['commit']}, {about['date']}."
-    yield "ROC AUC, fake positive: mean over seeds [95 % bootstrap over seeds and pictures]. Chance is 0.5."
+    yield "Differences of mean ROC AUC over generators never seen, first minus second [95 % bootstrap over seeds and"
+    yield "pictures]; “not shown” where that interval holds 0."
     yield ""
+    yield from conclusions(found)
+    yield f"- **{formats.replace(': ', '.** ', 1)}"
+    yield ""
+    yield "On how many networks the interval of AUC lies above, around, or below 0.5 (the two labels mixed up):"
+    yield ""
+    yield from chance(runs, (GENERATOR, *OTHER_FAKE, *TWINS, *OTHER_REAL))
+    yield ""
+    yield "All answers. “Drawn too” says what other generators like these would give; “minimum” compares worst sources."
+    yield ""
+    yield from table(found)
+    yield ""
+    yield "AUC, fake positive: mean over seeds [95 %]. Chance is 0.5; “worst” is the lowest source of every round anew."
+    yield ""
+    names = [name for name, _ in shown(next(iter(runs.values())))]
     yield "| model | augmentation | seeds | " + " | ".join(names) + " |"
     yield "|---|---|---|" + "---|" * len(names)
-    for (model, augmentation), parts in estimates.items():
-        seeds = len(found[model, augmentation])
-        yield f"| {model} | {augmentation} | {seeds} | " + " | ".join(str(parts[name]) for name in names) + " |"
-    yield ""
-    yield "Difference of the mean over unseen generators, first minus second; an interval without 0 is a difference."
-    yield ""
-    yield "| question | difference |"
-    yield "|---|---|"
-    for asked, (value, low, high) in about["differences"].items():
-        yield f"| {asked} | {value:+.3f} [{low:+.3f}, {high:+.3f}] |"
+    for (model, augmentation), one in runs.items():
+        yield f"| {model} | {augmentation} | {one.seeds} | " + " | ".join(str(part) for _, part in shown(one)) + " |"
 
 
 def main() -> None:

@@ -44,8 +44,9 @@ import torch
 from numpy.typing import NDArray
 
 import table_seeds
+from comparisons import Estimate
 from equation4 import scores
-from table_generators import AT_MOST, COLUMNS, SEEDS, Bench, Estimate, figures
+from table_generators import AT_MOST, COLUMNS, SEEDS, Bench, figures
 from table_seeds import MODELS, REAL, TRAINED_ON, save_as_photographs, trained
 from telltale.data.build import build
 from telltale.data.sample import Sample

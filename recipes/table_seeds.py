@@ -25,7 +25,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +35,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from table_generators import SEEDS, TRUNCATED, Bench, Estimate, figures, network, path_of, settings
+from comparisons import Answer, Estimate, Question, Runs, answers, areas, conclusions, table, versus
+from table_generators import SEEDS, TRUNCATED, Bench, figures, formats, kept, network, path_of, settings
 from telltale.data.build import build
 from telltale.data.sample import Sample
 from telltale.data.samples import scan
 from telltale.data.settings import preset
-from telltale.evaluate.metrics import auc
 from telltale.generate.families import load_generator
 from telltale.learn.checkpoint import file_hash
 from telltale.learn.precision import machine
@@ -177,56 +177,80 @@ def rows(bench: Bench, found: dict[str, Any]) -> Iterator[dict[str, Any]]:
         }
 
 
-def across(bench: Bench, cells: Sequence[dict[str, Any]], rounds: int) -> dict[str, Estimate]:
-    """AUC on each generator, and what is lost from the seed trained on to the mean of the other seeds.
-
-    Every round draws the pictures of every source and the runs anew.
-    """
-    is_fake = np.array([bool(sample.is_fake) for sample in bench.tested])
-    scores = np.array([found["scores"] for found in cells])
-    random, drawn = np.random.default_rng(0), np.random.default_rng(1)
-
-    def measured(places: NDArray[np.intp], runs: NDArray[np.intp]) -> float:
-        return float(np.mean([auc(is_fake[places], scores[run][places]) for run in runs]))
-
-    found: dict[str, list[float]] = {name: [] for name in GENERATORS}
-    for _ in range(rounds):
-        runs = drawn.integers(len(cells), size=len(cells))
-        reals = random.choice(np.flatnonzero(~is_fake), int((~is_fake).sum()))
-        for name, places in pools(bench).items():
-            fakes = places[is_fake[places]]
-            found[name].append(measured(np.concatenate([reals, random.choice(fakes, fakes.size)]), runs))
-    every = np.arange(len(cells))
-    estimates = {name: Estimate(measured(p, every), np.array(found[name])) for name, p in pools(bench).items()}
-    own, others = estimates[TRAINED_ON], [estimates[name] for name in OTHER_SEEDS]
-    mean = Estimate(
-        float(np.mean([one.value for one in others])), np.asarray(np.mean([one.draws for one in others], axis=0))
+def across(bench: Bench, cells: Sequence[dict[str, Any]], rounds: int) -> Runs:
+    """AUC of one network on each generator; every round draws the pictures of every source and the runs anew."""
+    return areas(
+        np.array([bool(sample.is_fake) for sample in bench.tested]),
+        np.array([sample.source for sample in bench.tested]),
+        np.array([found["scores"] for found in cells]),
+        pools(bench),
+        rounds,
     )
-    return {**estimates, "lost on other seeds": own - mean}
+
+
+def lost(runs: Runs, sources: Sequence[str] = OTHER_SEEDS) -> Estimate:
+    """AUC on other generators minus that on the one trained on."""
+    return runs.of(sources).mean - runs.on(TRAINED_ON)
+
+
+def questions() -> Iterator[Question]:
+    """What the table is asked; the first of each topic is the question, the others are its parts."""
+    for title, parts, whole in (("Xception", TRUNCATED[:5], "xception"), ("ResNet-18", TRUNCATED[5:], "resnet18")):
+        cut, topic = [(name, "none") for name in parts], f"{title} cut short or whole"
+        yield versus(topic, f"its {len(cut)} depths together against all of it", cut, [(whole, "none")])
+        for one in cut:
+            yield versus(topic, f"{one[0]} against all of it", [one], [(whole, "none")])
+
+
+def answered(found: dict[tuple[str, str], Runs]) -> list[Answer]:
+    """Every question on the seeds not trained on, on the generator trained on, and on what enlarges in another way."""
+    places = (("other seeds", OTHER_SEEDS), ("the seed trained on", (TRAINED_ON,)), ("another way", GENERATORS[3:]))
+    return [
+        answer
+        for place, sources in places
+        for answer in answers(
+            [replace(one, topic=f"{one.topic}, on {place}") for one in questions()],
+            {key: runs.of(sources) for key, runs in found.items()},
+            "generators",
+        )
+    ]
+
+
+def known(runs: dict[tuple[str, str], Runs]) -> str:
+    """The recipe's question, over all networks."""
+    words = []
+    for name, sources in (
+        ("the other seeds", OTHER_SEEDS),
+        ("the generator that enlarges another way", GENERATORS[3:]),
+    ):
+        each = {key: lost(one, sources) for key, one in runs.items()}
+        values = [one.value for one in each.values()]
+        lose, gain = (sum(one.side == side for one in each.values()) for side in (-1, 1))
+        guess = sum(one.of(sources).mean.interval[0] <= 0.5 for one in runs.values())
+        words.append(
+            f"On {name} AUC differs from that on the seed trained on by {min(values):+.3f} to {max(values):+.3f}: "
+            f"{lose} of {len(each)} networks lose beyond their interval, {gain} gain, and {guess} cannot be told from "
+            "guessing there."
+        )
+    return " ".join(words)
 
 
 def summarise(bench: Bench, command: str, generators: dict[str, str]) -> None:
     """The CSV of all rows, and the table people read."""
-    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    missing = []
-    for model, augmentation in MODELS:
-        for seed in range(SEEDS):
-            path = path_of(bench, model, augmentation, seed)
-            if not path.exists():
-                missing.append(path.stem)
-                continue
-            one = json.loads(path.read_text())
-            if one["data_fingerprint"] != bench.fingerprint or len(one["scores"]) != len(bench.tested):
-                sys.exit(f"{path} was made from other pictures: delete it and run again")
-            found.setdefault((model, augmentation), []).append(one)
-    if not found:
-        sys.exit(f"no cells in {bench.cells}: run without --summarise first")
+    found, missing = kept(bench, MODELS)
     results = bench.cells.parent
     with (results / "table_seeds.csv").open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, fieldnames=COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(row for cells in found.values() for one in cells for row in rows(bench, one))
-    estimates = {key: across(bench, cells, 20 if bench.quick else 500) for key, cells in found.items()}
+    runs = {key: across(bench, cells, 20 if bench.quick else 2000) for key, cells in found.items()}
+    said, gaps = formats(
+        found,
+        {
+            "AUC on the seed trained on": lambda one: _mean(bench, one, (TRAINED_ON,)),
+            "mean AUC over the other seeds": lambda one: _mean(bench, one, OTHER_SEEDS),
+        },
+    )
     about = {
         "command": command,
         "commit": commit(),
@@ -239,34 +263,48 @@ def summarise(bench: Bench, command: str, generators: dict[str, str]) -> None:
         "seconds_of_all_cells": sum(one["seconds"] for cells in found.values() for one in cells),
         "auc": {
             f"{model}, {augmentation}": {
-                "seeds": len(found[model, augmentation]),
-                **{name: [round(one.value, 4), *(round(x, 4) for x in one.interval)] for name, one in parts.items()},
+                "seeds": one.seeds,
+                **{name: one.on(name).rounded() for name in GENERATORS},
+                "gained on other seeds": lost(one).rounded(),
             }
-            for (model, augmentation), parts in estimates.items()
+            for (model, augmentation), one in runs.items()
         },
+        "answers": [one.json() for one in answered(runs)],
+        "bf16_minus_fp32": {name: None if one is None else asdict(one) for name, one in gaps.items()},
     }
     (results / "table_seeds.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-    (results / "table_seeds.md").write_text("\n".join(markdown(about, estimates, found)) + "\n", encoding="utf-8")
+    (results / "table_seeds.md").write_text("\n".join(markdown(about, runs, said)) + "\n", encoding="utf-8")
     print(f"written: {results / 'table_seeds.md'}, {len(missing)} cells missing")
 
 
-def markdown(
-    about: dict[str, Any],
-    estimates: dict[tuple[str, str], dict[str, Estimate]],
-    found: dict[tuple[str, str], list[dict[str, Any]]],
-) -> Iterator[str]:
-    """One table of AUC."""
-    names = list(next(iter(estimates.values())))
+def _mean(bench: Bench, found: dict[str, Any], sources: Sequence[str]) -> float:
+    return float(np.mean([row["auc"] for row in rows(bench, found) if row["source"] in sources]))
+
+
+def markdown(about: dict[str, Any], runs: dict[tuple[str, str], Runs], formats: str) -> Iterator[str]:
+    """What the numbers say, the answers behind it, and the AUCs."""
+    found = answered(runs)
     yield f"# Trained on one seed of a generator ({TRAINED_ON}), tested on others"
     yield ""
     yield f"{about['cells']} runs, {len(about['missing'])} missing; commit {about['commit']}, {about['date']}."
-    yield "ROC AUC, fake positive: mean over runs [95 % bootstrap over runs and pictures]. Chance is 0.5."
+    yield "Differences of ROC AUC, first minus second [95 % bootstrap over runs and pictures]; “not shown” where that"
+    yield "interval holds 0."
     yield ""
-    yield "| model | augmentation | runs | " + " | ".join(names) + " |"
-    yield "|---|---|---|" + "---|" * len(names)
-    for (model, augmentation), parts in estimates.items():
-        runs = len(found[model, augmentation])
-        yield f"| {model} | {augmentation} | {runs} | " + " | ".join(str(parts[name]) for name in names) + " |"
+    yield f"- **Does one seed teach the others?** {known(runs)}"
+    yield from conclusions(found)
+    yield f"- **{formats.replace(': ', '.** ', 1)}"
+    yield ""
+    yield "Two other seeds are few: “drawn too” is what a third like them would give, as far as two can say."
+    yield ""
+    yield from table(found)
+    yield ""
+    yield "AUC, fake positive: mean over runs [95 %]. Chance is 0.5."
+    yield ""
+    yield "| model | augmentation | runs | " + " | ".join((*GENERATORS, "other seeds minus the one trained on")) + " |"
+    yield "|---|---|---|" + "---|" * (len(GENERATORS) + 1)
+    for (model, augmentation), one in runs.items():
+        cells = [*(str(one.on(name)) for name in GENERATORS), lost(one).signed]
+        yield f"| {model} | {augmentation} | {one.seeds} | {' | '.join(cells)} |"
 
 
 def main() -> None:

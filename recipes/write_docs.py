@@ -499,6 +499,17 @@ def below_title(path: Path) -> str:
     return rest
 
 
+def measured(path: Path) -> str:
+    """A summary without its title, with its figure where there is one; or how to make it."""
+    if not path.exists():
+        return (
+            f"Not measured yet: `python recipes/{path.stem}.py --data PATH_TO_SHARED_DATA` computes the cells, and the "
+            "same with `--summarise` writes what stands here."
+        )
+    figure = f"\n![Curves](../results/{path.stem}.png)\n" if path.with_suffix(".png").exists() else ""
+    return f"{below_title(path)}{figure}"
+
+
 def table(path: Path) -> list[dict[str, str]]:
     """The rows of a CSV file."""
     with path.open(newline="", encoding="utf-8") as stream:
@@ -542,6 +553,11 @@ def documents() -> Iterator[tuple[Path, str]]:
             path = docs / page
             before = texts[path] if path in texts else path.read_text(encoding="utf-8")
             texts[path] = between(before, mark, written(RESULTS / source))
+    transfer = docs / "transfer.md"
+    before = texts.get(transfer, transfer.read_text(encoding="utf-8"))
+    for name in ("table_generators", "table_seeds", "robustness_surface"):
+        before = between(before, name, measured(RESULTS / f"{name}.md"))
+    texts[transfer] = before
     yield from texts.items()
 
 

@@ -1,0 +1,138 @@
+"""Contrasts of networks over seeds, pictures and sources, and of number formats."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from telltale.evaluate.metrics import auc
+
+sys.path.append(str(Path(__file__).resolve().parents[2] / "recipes"))
+
+from comparisons import Runs, answers, areas, conclusions, holm, over_seeds, versus
+from number_formats import gap, number_format, said
+
+FIRST, SECOND = ("first", "none"), ("second", "none")
+EACH, SEEDS = 30, 5
+SOURCE = np.repeat(["camera", "a", "b", "c", "d"], EACH)
+IS_FAKE = SOURCE != "camera"
+POOLS = {name: np.flatnonzero((name == SOURCE) | ~IS_FAKE) for name in ("a", "b", "c", "d")}
+
+
+def runs(gains: tuple[float, ...], seed: int, *, seeds: int = SEEDS, rounds: int = 300) -> Runs:
+    """A network whose scores part each source of fakes from the camera by so much; every seed has its own noise."""
+    random = np.random.default_rng(seed)
+    shift = np.repeat([0.0, *gains], EACH)
+    return areas(IS_FAKE, SOURCE, random.normal(shift, 1, (seeds, SOURCE.size)), POOLS, rounds)
+
+
+def asked(first: Runs, second: Runs) -> tuple[str, int, float]:
+    (one,) = answers([versus("topic", "first against second", [FIRST], [SECOND])], {FIRST: first, SECOND: second})
+    return one.verdict, one.better, one.here.value
+
+
+def test_values_are_the_seeds_mean_auc_and_every_picture_drawn_once_gives_them() -> None:
+    random = np.random.default_rng(0)
+    scores = random.integers(0, 9, (3, SOURCE.size)) / 8
+    found = areas(IS_FAKE, SOURCE, scores, POOLS, 2000)
+    for place, (name, pool) in enumerate(POOLS.items()):
+        expected = np.mean([auc(IS_FAKE[pool], one[pool]) for one in scores])
+        assert found.on(name).value == pytest.approx(expected)
+        assert found.draws[:, place].mean() == pytest.approx(expected, abs=0.01)
+    assert np.array_equal(found.draws, areas(IS_FAKE, SOURCE, scores, POOLS, 2000).draws)
+
+
+def test_pictures_are_drawn_alike_for_every_network() -> None:
+    random = np.random.default_rng(1)
+    scores = random.normal(size=(1, SOURCE.size))
+    same = areas(IS_FAKE, SOURCE, scores, POOLS, 50)
+    squeezed = areas(IS_FAKE, SOURCE, np.tanh(scores), POOLS, 50)
+    assert asked(same, squeezed)[2] == 0
+    assert np.allclose(same.draws, squeezed.draws), "AUC knows ranks only, and one network's draws are the other's"
+
+
+def test_the_bootstrap_of_few_seeds_is_as_wide_as_seeds_differ() -> None:
+    """Seeds that are all right or all wrong, whichever pictures are drawn: the textbook's error of their mean."""
+    level = np.array([1.0, 0.0, 1.0, 1.0, 0.0])
+    found = areas(IS_FAKE, SOURCE, np.where(IS_FAKE, level[:, None], 0.5), POOLS, 4000)
+    assert found.mean.value == pytest.approx(0.6)
+    assert found.mean.draws.std() == pytest.approx(level.std(ddof=1) / np.sqrt(5), rel=0.05)
+
+
+def test_better_everywhere_is_better_elsewhere_and_better_on_one_source_is_open() -> None:
+    equal = runs((0.5,) * 4, 0)
+    verdict, better, value = asked(runs((1.5,) * 4, 1), equal)
+    assert (verdict, better) == ("better, and beyond the spread between sources", 4)
+    assert value > 0.1
+    assert asked(equal, runs((1.5,) * 4, 1))[2] == pytest.approx(-value)
+    assert asked(equal, runs((1.5,) * 4, 1))[0] == "worse, and beyond the spread between sources"
+    assert asked(runs((3.5, 3.5, 0.5, 0.5), 2), equal)[0] == "better on these sources, open for others"
+    assert asked(runs((1.5,) * 4, 1).of(["a"]), equal.of(["a"]))[0] == "better", "one source has no spread"
+    assert asked(equal, equal)[0] == "not shown: more than 0.000 either way is unlikely"
+
+
+def test_figures_without_scores_are_compared_over_seeds() -> None:
+    values = np.array([[0.8, 0.6], [0.9, 0.7], [0.85, 0.65]])
+    found = over_seeds(values, ("jpeg", "blur"), rounds=4000)
+    assert found.on("blur").value == pytest.approx(0.65)
+    assert found.mean.draws.std() == pytest.approx(0.05 / np.sqrt(3), rel=0.1)
+    assert found.worst.value == pytest.approx(0.65)
+
+
+def test_equal_networks_seldom_seem_to_differ() -> None:
+    verdicts = [asked(runs((0.5, 0.7, 0.2, 0.9), 2 * n), runs((0.5, 0.7, 0.2, 0.9), 2 * n + 1))[0] for n in range(40)]
+    assert sum(not one.startswith("not shown") for one in verdicts) <= 6
+
+
+def test_conclusions_name_what_held_and_what_did_not() -> None:
+    found = {FIRST: runs((1.5,) * 4, 1), SECOND: runs((0.5,) * 4, 0), ("third", "none"): runs((0.5,) * 4, 3)}
+    questions = [
+        versus("depth", "first against second", [FIRST], [SECOND]),
+        versus("depth", "second against third", [SECOND], [("third", "none")]),
+        versus("depth", "second against first", [SECOND], [FIRST]),
+        versus("depth", "first against a network that is not there", [FIRST], [("fourth", "none")]),
+    ]
+    each = answers(questions, found)
+    assert len(each) == 3
+    assert {one.question.asked for one in holm(each)} == {"first against second", "second against first"}
+    line, sure = conclusions(each)
+    assert "first against second: +0." in line
+    assert "Worse (1 of 2): second against first." in line
+    assert "Not shown (1 of 2): second against third." in line
+    assert "2 of 3 intervals" in sure
+    assert "2 remain: depth, first against second; depth, second against first." in sure
+    assert "has 5." in sure
+
+
+def test_cells_say_their_number_format_and_those_that_do_not_are_older() -> None:
+    assert [
+        number_format(one) for one in ("CPU, 2 cores, AMD EPYC, bf16", "CPU, 2 cores, X, fp32", "CPU, 4 cores, X", None)
+    ] == ["bf16", "fp32", "fp32", "fp32"]
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.05])
+def test_formats_differ_where_they_do_and_networks_own_levels_do_not_count(shift: float) -> None:
+    random = np.random.default_rng(5)
+    values = {
+        level: [
+            (name, 0.1 * level + shift * (name == "bf16") + random.normal(0, 0.01))
+            for name in ("fp32", "fp32", "bf16", "bf16", "bf16")
+        ]
+        for level in range(5)
+    }
+    found = gap(values | {"one format only": [("fp32", 0.9), ("fp32", 0.1)]})
+    assert found is not None
+    assert (found.networks, found.runs) == (5, 25)
+    assert found.low < shift < found.high
+    assert found.detectable < 0.02
+    assert (found.p < 0.01) == (shift > 0)
+    words = said(["a, bf16"] * 15 + ["a"] * 10, 3, {"AUC": found})
+    assert words.startswith("Number formats: 10 networks were trained in fp32, 15 in bf16; 3 runs train no network.")
+    assert ("they differ by more than seeds do" in words) == (shift > 0)
+
+
+def test_formats_are_not_compared_where_no_network_has_both() -> None:
+    assert gap({"a": [("fp32", 0.5), ("fp32", 0.6)], "b": [("bf16", 0.7)]}) is None
+    assert gap({"a": [("fp32", 0.5), ("bf16", 0.6)]}) is None, "two runs have no spread of seeds"
+    assert "too few networks" in said(["a"], 0, {"AUC": None})
