@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from comparisons import Estimate
 from manipulation_cells import Experiment, pools, rows
-from table_generators import Estimate
 from telltale.evaluate.resampling import on_draws, prepared, resampling
 from telltale.explain.face_parts import PARTS
 from telltale.learn.precision import machine
