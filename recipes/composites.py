@@ -15,7 +15,8 @@ Writes pictures, masks/ (white where another's pixels are) and manifest.csv: `te
   border with a feather of about 1 % of the side; the mask is where they weigh half or more.
 - Untouched originals and composites alike are PNG files written by the same line of code.
 
-photoshop600 is left out: of its expert composites only the names of the replaced parts are known, not the pixels.
+photoshop600 is left out: of its expert composites only the names of the replaced parts are known, not the pixels;
+`outside_checks.py` asks what can be asked of them.
 
 Cost: two minutes on one core of a 2021 server CPU at 128 px, six at 256 px.
 """

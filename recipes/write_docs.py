@@ -543,6 +543,7 @@ def documents() -> Iterator[tuple[Path, str]]:
         ("explain.md", "localisation", "localisation.csv", lambda path: localised(table(path))),
         ("transfer.md", "left out", "leave_one_source_out.md", below_title),
         ("manipulation.md", "manipulations", "table_manipulation.md", below_title),
+        ("manipulation.md", "outside", "outside_checks.md", below_title),
         ("finetune.md", "equation4", "equation4.md", lambda path: path.read_text(encoding="utf-8")),
         ("finetune.md", "arms race", "arms_race.md", lambda path: path.read_text(encoding="utf-8")),
         ("explain.md", "regions", "regions.md", lambda path: parts_together(path.read_text(encoding="utf-8"))),

@@ -88,13 +88,60 @@ def test_a_finished_set_is_read_and_not_made_again(pictures: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in pictures.glob("*/*.jpg")} == before
 
 
+@pytest.fixture(scope="module")
+def work(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the table's networks were trained, for a few steps."""
+    out = tmp_path_factory.mktemp("table")
+    done = run("table_manipulation.py", *words_of(pictures, out))
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+def words_of(pictures: Path, work: Path) -> tuple[str, ...]:
+    return "--data", str(DATA), "--pictures", str(pictures), "--work", str(work), "--quick"
+
+
 @pytest.mark.slow
 @needs_data
-def test_the_table_has_a_row_for_each_pair_and_rests_on_its_cells(pictures: Path, tmp_path: Path) -> None:
-    words = ("--data", str(DATA), "--pictures", str(pictures), "--work", str(tmp_path), "--quick")
-    done = run("table_manipulation.py", *words)
+def test_networks_of_the_table_and_the_shipped_detector_are_checked_outside(work: Path, tmp_path: Path) -> None:
+    words = ("--data", str(DATA), "--networks", str(work / "quick" / "train"), "--work", str(tmp_path), "--quick")
+    done = run("outside_checks.py", *words)
     assert done.returncode == 0, done.stderr
     made = tmp_path / "quick"
+    rows = rows_of(made / "outside_checks.csv")
+    assert list(rows[0]) == ["set", "model", "auc", "pointing", "n"]
+    sets = ("photoshop600", *(f"photoshop600, {part}" for part in ("eyes", "nose", "mouth")), "swap_videos")
+    patched = ("telltale-faces", "xception_block1, trained on swap", "xception_block1, trained on part")
+    whole = ("resnet18, trained on swap", "resnet18, trained on part")
+    assert {(row["model"], row["set"]) for row in rows} == {
+        *((model, name) for model in patched for name in sets),
+        *((model, name) for model in whole for name in (sets[0], sets[-1])),
+    }
+    found = json.loads((made / "faces" / "faces.json").read_text())
+    pairs = Counter(one["pair"] for one in found if one["source"] == "swap_videos")
+    assert len(pairs) >= 2
+    assert set(pairs.values()) == {2}
+    for row in rows:
+        assert 0 <= float(row["auc"]) <= 1
+        # Of films nobody knows the changed pixels, and a whole-image baseline points nowhere.
+        if row["set"] == "swap_videos" or row["model"] in whole:
+            assert row["pointing"] == ""
+            assert int(row["n"]) == sum(
+                (one["source"] == "swap_videos") == (row["set"] == "swap_videos") for one in found
+            )
+    # Both halves are cut at one place: away from the face they are one picture.
+    pair = next(iter(pairs))
+    halves = [decode(made / "faces" / f"{pair}-{half}.jpg").astype(np.int16) for half in ("original", "swapped")]
+    assert np.median(np.abs(halves[0] - halves[1])) < 12
+    # A rerun finds its cells.
+    assert run("outside_checks.py", *words).stdout.startswith("written")
+
+
+@pytest.mark.slow
+@needs_data
+def test_the_table_has_a_row_for_each_pair_and_rests_on_its_cells(pictures: Path, work: Path) -> None:
+    words = words_of(pictures, work)
+    made = work / "quick"
     rows = rows_of(made / "table_manipulation.csv")
     assert list(rows[0]) == ["model", "seed", "trained_on", "tested_on", "ap_fake", "auc", "pixel_auc", "iou"]
     pairs = {(row["model"], row["trained_on"], row["tested_on"]) for row in rows}
@@ -123,7 +170,7 @@ def test_the_table_has_a_row_for_each_pair_and_rests_on_its_cells(pictures: Path
     assert "other pictures" in refused.stderr
 
 
-@pytest.mark.parametrize("recipe", ["manipulated.py", "table_manipulation.py"])
+@pytest.mark.parametrize("recipe", ["manipulated.py", "table_manipulation.py", "outside_checks.py"])
 def test_without_the_data_it_says_what_to_point_it_at(recipe: str, tmp_path: Path) -> None:
     more = ["--out", str(tmp_path / "out")] if recipe == "manipulated.py" else ["--work", str(tmp_path / "out")]
     done = run(recipe, "--data", str(tmp_path), *more)
