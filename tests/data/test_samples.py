@@ -54,3 +54,11 @@ def test_bytes_come_from_memory_archive_or_file(tmp_path: Path) -> None:
         Sample(path=tmp_path / "gone.jpg").read()
     with pytest.raises(UndecodableImage, match="cannot be read"):
         Sample(path=Path("a\0b")).read()
+
+
+def test_names_of_columns_where_there_are_none_are_an_error(tmp_path: Path) -> None:
+    for name in ("real", "fake"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.png").write_bytes(encoded(picture(1), "PNG"))
+    with pytest.raises(InvalidDataset, match="a manifest or shards with the column identity"):
+        scan([tmp_path], columns={"group": "identity"})

@@ -78,3 +78,25 @@ def test_a_compressed_shard_is_refused(tmp_path: Path) -> None:
     path = shard(tmp_path / "data.tar", {"real/1.png": PICTURE}, "w:gz")
     with pytest.raises(InvalidDataset, match="an uncompressed tar file"):
         scan([path])
+
+
+def test_what_is_null_is_not_known(tmp_path: Path) -> None:
+    """Else every such picture would be of one group called None."""
+    about = json.dumps({"label": "real", "source": None, "split": None, "group": None}).encode()
+    (sample,) = scan([shard(tmp_path / "data.tar", {"1.png": PICTURE, "1.json": about})])
+    assert (sample.is_fake, sample.source, sample.split, sample.group) == (False, "", "", "")
+
+
+def test_keys_can_be_named_as_columns_are(tmp_path: Path) -> None:
+    about = {"truth": "synth", "label": "real", "camera": "c1", "part": "dev", "who": 7, "is_fake": False}
+    path = shard(tmp_path / "data.tar", {"1.png": PICTURE, "1.json": json.dumps(about).encode()})
+    columns = {"label": "truth", "source": "camera", "split": "part", "group": "who"}
+    (sample,) = scan([path], columns=columns, labels=vocabulary(fake=["synth"]))
+    assert (sample.is_fake, sample.source, sample.split, sample.group) == (True, "c1", "validation", "7")
+    assert scan([tmp_path], columns=columns, labels=vocabulary(fake=["synth"])) == [sample]
+
+
+def test_a_named_key_that_is_nowhere_is_an_error(tmp_path: Path) -> None:
+    path = shard(tmp_path / "data.tar", {"real/1.png": PICTURE, "real/1.json": b'{"source": "x"}'})
+    with pytest.raises(InvalidDataset, match=r"the key identity in \.json files .* found the keys source"):
+        scan([path], columns={"group": "identity"})

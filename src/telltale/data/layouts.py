@@ -36,9 +36,9 @@ def in_folder(root: Path, columns: Mapping[str, str], labels: Labels) -> list[Sa
     if metadata:
         return [sample for file in metadata for sample in in_imagefolder(file, root, columns, labels)]
     found = pictures(root)
-    shards = [] if found else sorted(root.glob("*.tar"))
+    shards = [] if found else _shards(root)
     if shards:
-        return [sample for shard in shards for sample in in_shard(shard, labels)]
+        return [sample for shard in shards for sample in in_shard(shard, columns, labels)]
     return _by_names(root, found, labels)
 
 
@@ -48,6 +48,15 @@ def tables(source: Path) -> list[Path]:
         return [source] if source.suffix.lower() in ENDINGS else []
     table = _manifest(source)
     return _metadata(source) if table is None else [table]
+
+
+def has_columns(source: Path) -> bool:
+    """Whether `scan` would read names of columns there: from a table, or from the .json files of shards."""
+    return bool(tables(source)) or (bool(_shards(source)) if source.is_dir() else source.suffix.lower() == ".tar")
+
+
+def _shards(root: Path) -> list[Path]:
+    return sorted(root.glob("*.tar"))
 
 
 def _manifest(root: Path) -> Path | None:

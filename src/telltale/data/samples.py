@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from telltale.data.layouts import in_folder
+from telltale.data.layouts import has_columns, in_folder
 from telltale.data.manifests import ENDINGS, in_manifest
 from telltale.data.sample import Member, Sample
 from telltale.data.shards import in_shard
@@ -33,15 +33,22 @@ def scan(
 
     Args:
         sources: which to read.
-        columns: names of a manifest's columns, where they are not the usual ones: keys out of path, label, source,
-            split, group, face_x, face_y, face_w, face_h.
+        columns: names of a manifest's columns (or of the keys of a shard's `.json` files), where they are not the
+            usual ones: keys out of path, label, source, split, group, face_x, face_y, face_w, face_h.
         split: keep the samples of one split only.
         labels: further label words, in lower case: word -> is fake.
 
     Raises:
-        InvalidDataset: nothing there, an unknown layout, an unknown label or split, a wrong manifest.
+        InvalidDataset: nothing there, an unknown layout, an unknown label or split, a wrong manifest, names of
+            columns where no source has any.
         MissingExtra: Parquet without the `[evaluate]` extra.
     """
+    if columns and sources and not any(map(has_columns, sources)):
+        raise InvalidDataset(
+            expected=f"a manifest or shards with the column {', '.join(columns.values())}",
+            found=", ".join(map(str, sources)),
+            do="Leave the names of columns out, or name the manifest itself.",
+        )
     found = [sample for source in sources for sample in _in_source(source, columns or {}, labels or {})]
     chosen = [sample for sample in found if split in (None, sample.split)]
     if not chosen:
@@ -57,7 +64,7 @@ def _in_source(source: Path, columns: Mapping[str, str], labels: Labels) -> list
     ending = source.suffix.lower()
     read: dict[str, Callable[[], list[Sample]]] = {
         **dict.fromkeys(ENDINGS, lambda: in_manifest(source, columns, labels)),
-        ".tar": lambda: in_shard(source, labels),
+        ".tar": lambda: in_shard(source, columns, labels),
     }
     if ending not in read or not source.is_file():
         what = "another kind of file" if source.exists() else "nothing there"
