@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image
 
 from telltale.cli import main
+from telltale.spec import DetectorSpec
 
 # Exit code, standard output, standard error.
 Run = Callable[..., tuple[int, str, str]]
@@ -18,7 +20,7 @@ Run = Callable[..., tuple[int, str, str]]
 @pytest.fixture
 def run(tiny_detector: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     def once(*words: object) -> tuple[int, str, str]:
-        typed = ["telltale", "explain", "average", *map(str, words), "--detector", str(tiny_detector)]
+        typed = ["telltale", "explain", "average", "--detector", str(tiny_detector), *map(str, words)]
         monkeypatch.setattr(sys, "argv", typed)
         capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
@@ -81,4 +83,14 @@ def test_a_wrong_setting_is_one_line_and_code_2(
     code, out, err = run(faces, "--out", tmp_path / "out", *words)
     assert (code, out) == (2, "")
     assert found in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_whole_image_baseline_leaves_no_folder(
+    run: Run, write_detector: Callable[..., Path], tiny_spec: DetectorSpec, faces: Path, tmp_path: Path
+) -> None:
+    baseline = write_detector(tmp_path / "whole.onnx", replace(tiny_spec, grid=None, name="whole"))
+    code, _, err = run(faces, "--out", tmp_path / "out", "--detector", baseline)
+    assert code == 2
+    assert "whole-image baseline whole" in err
     assert not (tmp_path / "out").exists()

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageFont
 
 from telltale.data.sample import Sample
 from telltale.detector import Detector
 from telltale.errors import InvalidConfig, InvalidDataset, UnsuitableImage
 from telltale.explain.average import Average, Running, Share, average_heatmaps, centre_of, rim_of
 from telltale.explain.average_files import file_names, open_folder, write_averages
-from telltale.explain.average_pictures import average_picture, error_colour, named, sheet
+from telltale.explain.average_pictures import _cut, average_picture, error_colour, named, sheet
 from telltale.explain.heatmaps import colour, heatmap
 from telltale.runtime import load
 from telltale.spec import DetectorSpec
@@ -202,3 +202,14 @@ def test_no_two_sources_share_a_file() -> None:
     names = file_names([average(source) for source in sources])
     assert len({name.lower() for name in names}) == len(sources)
     assert all("/" not in name and not name.startswith(".") and len(name) < 80 for name in names)
+
+
+def test_long_names_keep_both_ends_and_fit_their_cell() -> None:
+    font = ImageFont.load_default(12)
+    assert _cut("sd21", 160, font) == "sd21"
+    for length in (30, 200):
+        shown = _cut(f"stylegan2{'_' * length}256", 160, font)
+        assert font.getlength(shown) <= 160
+        assert shown.startswith("stylegan2")
+        assert shown.endswith("256")
+        assert "…" in shown

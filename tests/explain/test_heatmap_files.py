@@ -12,7 +12,17 @@ from PIL import Image
 from telltale.detector import Detector, Prediction
 from telltale.errors import InvalidConfig, UnsuitableImage
 from telltale.explain.heatmap_files import KINDS, as_16_bit, ending, save_raw_png, write_heatmap
-from telltale.explain.heatmaps import colour, contour, contour_legend, heatmap, legend, overlaid, overlay, side_by_side
+from telltale.explain.heatmaps import (
+    LEAST_LEGEND,
+    colour,
+    contour,
+    contour_legend,
+    heatmap,
+    legend,
+    overlaid,
+    overlay,
+    side_by_side,
+)
 from telltale.geometry import PatchGrid
 from telltale.image import Pixels, Preparation
 from telltale.spec import DetectorSpec
@@ -84,7 +94,8 @@ def test_every_kind_can_be_read_again(written: Callable[..., Path], kind: str, p
         return
     with Image.open(path) as image:
         # Raw keeps every pixel of the prepared image; drawings are scaled to `longest`.
-        assert image.height == (67 if kind == "raw-png" else 34)
+        assert image.height == (67 if kind == "raw-png" else LEAST_LEGEND)
+        assert image.width == {"raw-png": 99, "side-by-side": 50 + 4 + 50 + 76}.get(kind, 50 + 76)
 
 
 def test_side_by_side_is_the_picture_and_the_pure_heat() -> None:
@@ -119,7 +130,7 @@ def test_lines_lie_where_the_heat_passes_their_value() -> None:
 
 def test_a_picture_without_a_crossing_has_no_line() -> None:
     dark = np.full((40, 40, 3), 10, np.uint8)
-    assert np.array_equal(contour(dark, DETECTOR(dark), DETECTOR)[:, :40], dark)
+    assert np.array_equal(contour(dark, DETECTOR(dark), DETECTOR)[:40, :40], dark)
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (8, 3000), (3000, 8), (64, 64), (1200, 1600)])
@@ -128,7 +139,17 @@ def test_any_size_is_drawn(shape: tuple[int, int], draw: Callable[..., Pixels]) 
     pixels = np.full((*shape, 3), 90, np.uint8)
     found = draw(pixels, DETECTOR(pixels), DETECTOR)
     scale = min(1.0, 1024 / max(shape))
-    assert found.shape[0] == max(1, round(shape[0] * scale))
+    assert found.shape[0] == max(1 if draw is overlaid else LEAST_LEGEND, round(shape[0] * scale))
+
+
+@pytest.mark.parametrize(("draw", "bar"), [(overlay, legend), (side_by_side, legend), (contour, contour_legend)])
+def test_a_small_drawing_has_a_legend_that_can_be_read(draw: Callable[..., Pixels], bar: Callable[..., Pixels]) -> None:
+    pixels = np.full((8, 8, 3), 90, np.uint8)
+    found = draw(pixels, DETECTOR(pixels), DETECTOR)
+    assert np.array_equal(found[:, -76:], bar(LEAST_LEGEND))
+    assert (found[8:, :-76] == 255).all()
+    # Every label whole: nothing but paper along the lower edge, as in a legend with room to spare.
+    assert (found[-4:, -76:] == 255).all()
 
 
 def test_an_unknown_kind_is_refused(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from telltale.detector import Detector, Prediction
 from telltale.errors import InvalidConfig, UnsuitableImage
-from telltale.explain.heatmaps import colour, heatmap, legend, overlay
+from telltale.explain.heatmaps import LEAST_LEGEND, colour, heatmap, legend, overlay
 from telltale.geometry import PatchGrid
 from telltale.image import Pixels, Preparation
 from telltale.spec import DetectorSpec
@@ -158,24 +158,24 @@ def test_an_overlay_is_the_picture_the_heat_and_the_legend() -> None:
 def test_strength_runs_from_the_picture_to_the_heat() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
     plain, said = drawn(pixels, detector(), strength=0.0)
-    assert np.array_equal(plain[:, :40], pixels)
+    assert np.array_equal(plain[:40, :40], pixels)
     full, _ = drawn(pixels, detector(), strength=1.0)
-    assert np.array_equal(full[:, :40], colour(heatmap(said.patch_logits, PatchGrid(8, 4), (40, 40))))
+    assert np.array_equal(full[:40, :40], colour(heatmap(said.patch_logits, PatchGrid(8, 4), (40, 40))))
 
 
 def test_what_the_detector_did_not_look_at_keeps_its_pixels() -> None:
     # 43 pixels: the last patch ends at 40.
     pixels = np.random.default_rng(1).integers(0, 256, (43, 43, 3), dtype=np.uint8)
     found, _ = drawn(pixels, detector())
-    assert np.array_equal(found[40:, :43], pixels[40:])
-    assert np.array_equal(found[:, 40:43], pixels[:, 40:])
+    assert np.array_equal(found[40:43, :43], pixels[40:])
+    assert np.array_equal(found[:43, 40:43], pixels[:, 40:])
     assert not np.array_equal(found[:40, :40], pixels[:40, :40])
     wide = np.random.default_rng(2).integers(0, 256, (40, 100, 3), dtype=np.uint8)
     found, _ = drawn(wide, detector(Preparation(side=40, fit="centre")))
-    assert np.array_equal(found[:, :30], wide[:, :30])
-    assert np.array_equal(found[:, 70:100], wide[:, 70:])
-    assert redness(found[:, 32:48]).mean() > 30
-    assert redness(found[:, 54:68]).mean() < -30
+    assert np.array_equal(found[:40, :30], wide[:, :30])
+    assert np.array_equal(found[:40, 70:100], wide[:, 70:])
+    assert redness(found[:40, 32:48]).mean() > 30
+    assert redness(found[:40, 54:68]).mean() < -30
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5000), (5000, 1), (3000, 2000), (8, 8), (2049, 2049)])
@@ -185,7 +185,8 @@ def test_any_shape_can_be_drawn(shape: tuple[int, int], fit: str) -> None:
     judge = detector(Preparation(side=side, fit=fit))  # type: ignore[arg-type]
     found, _ = drawn(np.full((*shape, 3), 90, np.uint8), judge)
     scale = min(1.0, 1024 / max(shape))
-    assert found.shape == (max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale)) + 76, 3)
+    height, width = (max(1, round(length * scale)) for length in shape)
+    assert found.shape == (max(LEAST_LEGEND, height), width + 76, 3)
 
 
 def test_large_pictures_are_drawn_small_with_the_heat_in_place() -> None:

@@ -50,12 +50,14 @@ def explain_average(
     from telltale.evaluate.evaluation import only_sources
     from telltale.explain.average import average_heatmaps
     from telltale.explain.average_files import open_folder, write_averages
+    from telltale.explain.heatmaps import grid_of
     from telltale.explain.placement import check_placement
 
     began = time.perf_counter()
     samples = only_sources(scan(data, split=split), include or [], exclude or [])
     placed, side = check_placement(placement), None if canvas is None else _canvas(canvas)
     loaded = load_detector(detector, backend=backend, threads=1)
+    grid_of(loaded)
     open_folder(out)
     with progress("averaging", total=len(samples)) as advance:
         found = average_heatmaps(

@@ -4,6 +4,7 @@ Both scales are fixed: P(fake) from 0 (blue) to 1 (red), and the standard error 
 """
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -13,6 +14,7 @@ from telltale.explain.heatmaps import colour, legend
 from telltale.explain.placement import Heatmap, Placed, scaled
 from telltale.image import Pixels
 
+Font: TypeAlias = ImageFont.FreeTypeFont | ImageFont.ImageFont
 # The standard error at which its scale ends; half of that of the widest spread there is, over 25 pictures.
 MOST_ERROR = 0.1
 _LOW, _HIGH = np.array([252.0, 251.0, 253.0]), np.array([63.0, 0.0, 125.0])
@@ -81,7 +83,7 @@ def sheet(averages: Sequence[Average], *, columns: int = 4, side: int = 160) -> 
     for down, row in enumerate(rows):
         for right, average in enumerate(row):
             x, y = _GAP + right * cell_width, _GAP + down * cell_height
-            for line, text in enumerate((_cut(named(average), side // 7), _about(average))):
+            for line, text in enumerate((_cut(average.source or "no source", side, font), _about(average))):
                 draw.text((x, y + _LINE * line), text, "black", font)
             board.paste(Image.fromarray(colour(_panel(average.mean, side))), (x, y + 2 * _LINE))
     board.paste(Image.fromarray(bar), (board.width - bar.shape[1], _GAP + 2 * _LINE))
@@ -94,7 +96,7 @@ def named(average: Average) -> str:
 
 
 def _about(average: Average) -> str:
-    return f"n = {average.count}, mean {average.parts['whole'].value:.2f}"
+    return f"{average.label}, n = {average.count}, mean {average.parts['whole'].value:.2f}"
 
 
 def _rows(averages: Sequence[Average], columns: int) -> list[list[Average]]:
@@ -112,5 +114,10 @@ def _panel(heat: Heatmap, longest: int = _PANEL) -> Placed:
     return scaled(heat, max(1, round(heat.shape[0] * scale)), max(1, round(heat.shape[1] * scale)))
 
 
-def _cut(text: str, letters: int) -> str:
-    return text if len(text) <= letters else text[: letters - 1] + "…"
+def _cut(text: str, width: int, font: Font) -> str:
+    """As much of a text as fits, its beginning and its end: sources often differ in their last letters alone."""
+    shown, kept = text, len(text)
+    while font.getlength(shown) > width and kept > 2:
+        kept -= 1
+        shown = f"{text[: kept - kept // 2]}…{text[len(text) - kept // 2 :]}"
+    return shown

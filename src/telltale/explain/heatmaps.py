@@ -4,6 +4,8 @@ The paper's released heatmaps are stretched one by one, so that colours of two i
 `telltale.explain.placement` holds the numbers behind them.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from jaxtyping import UInt8
 from numpy.typing import NDArray
@@ -16,8 +18,8 @@ from telltale.geometry import PatchGrid
 from telltale.image import Pixels, Resized, resize
 
 __all__ = [
-    "LEVELS", "Heatmap", "colour", "contour", "contour_legend", "grid_of", "heatmap", "legend", "overlaid", "overlay",
-    "side_by_side",
+    "LEAST_LEGEND", "LEVELS", "Heatmap", "beside", "colour", "contour", "contour_legend", "grid_of", "heatmap",
+    "legend", "overlaid", "overlay", "side_by_side",
 ]  # fmt: skip
 
 # ColorBrewer's RdBu (Apache-2.0), reversed: 0 blue, 0.5 near white, 1 red.
@@ -27,6 +29,8 @@ _SCALE = np.array(
 )
 _UNSEEN = 128
 _LEGEND_WIDTH = 76
+# Below this there is no room for what the colours mean.
+LEAST_LEGEND = 64
 # Lines of equal P(fake), and the colour of each: light at 0.5, dark red at 0.9.
 LEVELS = (0.5, 0.9)
 _LINES = ((255, 255, 255), (178, 24, 43))
@@ -92,7 +96,7 @@ def overlay(
         UnsuitableImage: a whole-image baseline, which has no patches to place.
     """
     drawn = overlaid(pixels, prediction, detector, strength=strength, longest=longest, placement=placement)
-    return np.hstack([drawn, legend(drawn.shape[0])])
+    return beside(drawn, legend)
 
 
 def overlaid(
@@ -130,7 +134,7 @@ def side_by_side(
     """
     canvas, heat = _canvas(pixels, prediction, detector, longest, placement)
     gap = np.full((canvas.shape[0], 4, 3), 255, np.uint8)
-    return np.hstack([canvas, gap, colour(heat), legend(canvas.shape[0])])
+    return beside(np.hstack([canvas, gap, colour(heat)]), legend)
 
 
 def contour(
@@ -157,7 +161,7 @@ def contour(
         edge = _crossings(heat, level)
         drawn[_thickened(edge)] = halo
         drawn[edge] = line
-    return np.hstack([drawn, contour_legend(canvas.shape[0])])
+    return beside(drawn, contour_legend)
 
 
 def _canvas(
@@ -195,6 +199,18 @@ def _thickened(edge: NDArray[np.bool_]) -> NDArray[np.bool_]:
     across[:, 1:] |= found[:, :-1]
     across[:, :-1] |= found[:, 1:]
     return across
+
+
+def beside(drawn: Pixels, bar: Callable[[int], Pixels]) -> Resized:
+    """A drawing with its legend at the right; white below one too low for a legend that can be read.
+
+    Args:
+        drawn: RGB.
+        bar: `legend` or `contour_legend`.
+    """
+    below = max(0, LEAST_LEGEND - drawn.shape[0])
+    padded = np.pad(drawn, ((0, below), (0, 0), (0, 0)), constant_values=255)
+    return np.hstack([padded, bar(padded.shape[0])])
 
 
 def legend(height: int) -> Pixels:

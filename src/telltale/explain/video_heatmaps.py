@@ -17,7 +17,7 @@ from telltale.errors import InvalidConfig, require
 from telltale.evaluate.video_scoring import VideoVisit
 from telltale.evaluate.video_summary import Moment, Peaks
 from telltale.explain.heatmap_files import save_png
-from telltale.explain.heatmaps import legend, overlaid
+from telltale.explain.heatmaps import beside, legend, overlaid
 from telltale.explain.timeline_chart import clock
 from telltale.image import Pixels, Resized, resize
 
@@ -92,7 +92,7 @@ def drawn(frame: Frame, said: Sequence[tuple[Moment, Prediction]], detector: Det
     for moment, _ in said:
         if moment.view.track is not None:
             _box(draw, moment, scale)
-    picture = np.hstack([np.asarray(board), legend(canvas.shape[0])])
+    picture = beside(np.asarray(board), legend)
     picture = np.vstack([picture, _caption(frame.seconds, [moment for moment, _ in said], picture.shape[1])])
     return _even(picture)
 
