@@ -1,0 +1,204 @@
+"""FaceForensics++ on your copy: train on one manipulation, test on all four, every truncation and baseline.
+
+    python recipes/table_faceforensics.py --root FACEFORENSICS --splits SPLITS --work runs/faceforensics
+    python recipes/table_faceforensics.py --root FACEFORENSICS --splits SPLITS --work runs/faceforensics --quick
+
+The data set is under terms of use and not part of telltale: <https://github.com/ondyari/FaceForensics>. --root is its
+own tree of videos, original_sequences/youtube and manipulated_sequences/{Deepfakes,Face2Face,FaceSwap,NeuralTextures},
+each with <compression>/videos/*.mp4; --splits the folder of its train.json, val.json and test.json, lists of pairs.
+
+- Frames: --frames of each video, a second apart. Faces are found on the original video alone, and the original and its
+  four manipulations are cut at the same places, so that a crop says nothing about its label. The largest face counts.
+- All crops, real and manipulated, then go through `telltale build`: 128-px PNG, as the paper stored its pictures.
+- Splits and groups are those of the official lists: a pair of videos, whose faces are in each other, stays together.
+- Networks, training and columns are those of `recipes/table_manipulation.py`, with --steps and --epochs for the larger
+  set. Masks are not used, so `pixel_auc` and `iou` stay empty. Intervals draw pairs of videos, not frames.
+
+Faces are found by the shipped face parser, some seconds a frame of 720p on one core; --yunet takes YuNet's file
+(`face_detection_yunet_2023mar.onnx`, OpenCV Zoo), which is far faster. Every video's frames and every (model, trained
+on, seed) are kept, and a rerun makes only what is missing; --part 1/2 and --part 2/2 share the training (start the
+second when the first has built the pictures). Nothing is written into results/: the tables are
+WORK/table_faceforensics.csv, .json and .md. Nobody has run it on FaceForensics++ itself yet; the tests run it on a
+small tree of the same layout.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from shutil import copyfile
+
+import torch
+from PIL import Image
+
+from manipulation_cells import ESSENTIAL, FURTHER, QUICK, Experiment, run
+from manipulation_summary import summarise
+from table_generators import SEEDS, Bench
+from telltale.data.build import build
+from telltale.data.equalise import Box
+from telltale.data.faces import faces_finder
+from telltale.data.sample import Sample
+from telltale.data.samples import scan
+from telltale.data.settings import preset
+from telltale.data.tracks import FindFaces, SharedCrop, shared_crops, side_by_side
+from telltale.data.video import Frame, frames
+from telltale.errors import UndecodableVideo
+from telltale.explain.face_search import by_face_parser
+from telltale.image import Pixels
+from telltale.provenance import invocation
+
+METHODS = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures")
+ORIGINALS = "original_sequences/youtube"
+SPLITS = ("train", "val", "test")
+
+
+def videos(root: Path, splits: Path, compression: str) -> Iterator[tuple[Path, dict[str, Path]]]:
+    """Every original that the lists name and is there, and its manipulations by method."""
+    for split in SPLITS:
+        for pair in json.loads((splits / f"{split}.json").read_text()):
+            for target, source in (pair, pair[::-1]):
+                original = root / ORIGINALS / compression / "videos" / f"{target}.mp4"
+                made = {
+                    method: root / "manipulated_sequences" / method / compression / "videos" / f"{target}_{source}.mp4"
+                    for method in METHODS
+                }
+                missing = [str(path) for path in (original, *made.values()) if not path.is_file()]
+                if missing:
+                    print(f"left out: {target}, no {missing[0]}", file=sys.stderr)
+                else:
+                    yield original, made
+
+
+def crops(root: Path, splits: Path, compression: str, out: Path, count: int, find: FindFaces) -> None:
+    """Cut every original and its manipulations at the same places, into a tree of the same layout."""
+    for original, made in videos(root, splits, compression):
+        done = out / "done" / original.stem
+        if done.exists():
+            continue
+        known, shown = remembering(find), read(original, count)
+        for method, path in made.items():
+            folder = out / "manipulated_sequences" / method / compression / "images" / path.stem
+            beside = out / ORIGINALS / compression / "images" / original.stem
+            for crop in largest(shown, read(path, count), known):
+                name = f"{round(crop.seconds * 1000):07d}.png"
+                for where, pixels in ((folder, crop.manipulated), (beside, crop.original)):
+                    where.mkdir(parents=True, exist_ok=True)
+                    Image.fromarray(pixels).save(where / name, compress_level=1)
+        done.parent.mkdir(parents=True, exist_ok=True)
+        done.touch()
+    (out / "splits").mkdir(exist_ok=True)
+    for split in SPLITS:
+        copyfile(splits / f"{split}.json", out / "splits" / f"{split}.json")
+
+
+def remembering(find: FindFaces) -> FindFaces:
+    """The same, but a frame is searched once: an original is looked at again beside each of its manipulations."""
+    known: dict[bytes, Sequence[Box]] = {}
+
+    def look(pixels: Pixels, hints: Sequence[Box], everywhere: bool) -> Sequence[Box]:
+        key = pixels.tobytes()
+        if key not in known:
+            known[key] = find(pixels, hints, everywhere)
+        return known[key]
+
+    return look
+
+
+def read(path: Path, count: int) -> list[Frame]:
+    """Some frames of a video, a second apart; where it is damaged, that is said, and those before count."""
+    found: list[Frame] = []
+    try:
+        for frame in frames(path, every_seconds=1.0, max_frames=count):
+            found.append(frame)
+    except UndecodableVideo as error:
+        print(f"{path.name}: {error}", file=sys.stderr)
+    return found
+
+
+def largest(original: Sequence[Frame], manipulated: Sequence[Frame], find: FindFaces) -> list[SharedCrop]:
+    """One crop of each frame: that of the largest face."""
+    best: dict[float, SharedCrop] = {}
+    for crop in shared_crops(side_by_side(original, manipulated), find):
+        known = best.get(crop.seconds)
+        if known is None or crop.window.width > known.window.width:
+            best[crop.seconds] = crop
+    return list(best.values())
+
+
+def experiment(
+    found: Sequence[Sample], fingerprint: str, work: Path, *, quick: bool, seeds: int, training: dict[str, int]
+) -> Experiment:
+    """The networks of table_manipulation on these frames."""
+    return Experiment(
+        name="table_faceforensics",
+        bench=Bench(
+            training=[one for one in found if one.split != "test"],
+            tested=[one for one in found if one.split == "test"],
+            fingerprint=fingerprint,
+            work=work,
+            cells=work / "table_faceforensics",
+            quick=quick,
+        ),
+        real="youtube",
+        kinds=METHODS,
+        learned=METHODS[1:2] if quick else METHODS,
+        models=(QUICK,) if quick else (ESSENTIAL, FURTHER),
+        seeds=1 if quick else seeds,
+        data="FaceForensics++, built",
+        training={} if quick else training,
+    )
+
+
+def finder(yunet: Path | None) -> FindFaces:
+    """YuNet where its file is given, else the face parser."""
+    if yunet is None:
+        return by_face_parser()
+    every: Callable[[Pixels], Sequence[Box]] = faces_finder(yunet)
+    return lambda pixels, _hints, _everywhere: every(pixels)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--root", type=Path, required=True, help="FaceForensics++: holds original_sequences/")
+    parser.add_argument("--splits", type=Path, required=True, help="folder of train.json, val.json and test.json")
+    parser.add_argument("--compression", default="c23", choices=("raw", "c0", "c23", "c40"), help="the folder's name")
+    parser.add_argument("--work", type=Path, default=Path("runs/faceforensics"))
+    parser.add_argument("--yunet", type=Path, help="YuNet's ONNX file, to find faces with")
+    parser.add_argument("--frames", type=int, default=10, help="of each video, a second apart")
+    parser.add_argument("--steps", type=int, default=250, help="of an epoch")
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("--part", default="1/1", help="which share of the cells, for instance 1/2")
+    parser.add_argument("--summarise", action="store_true", help="write the tables from the cells there are")
+    parser.add_argument("--quick", action="store_true", help="2 frames a video, two models, 5 steps")
+    chosen = parser.parse_args()
+    if not (chosen.root / "original_sequences").is_dir():
+        parser.error(f"no original_sequences in {chosen.root}: point --root at FaceForensics++'s own tree")
+    if missing := [name for name in SPLITS if not (chosen.splits / f"{name}.json").is_file()]:
+        parser.error(f"no {missing[0]}.json in {chosen.splits}: point --splits at the official lists")
+    torch.set_num_threads(1)
+    work = chosen.work / "quick" if chosen.quick else chosen.work
+    cut = work / "crops"
+    crops(
+        chosen.root, chosen.splits, chosen.compression, cut, 2 if chosen.quick else chosen.frames, finder(chosen.yunet)
+    )
+    report = build(scan([cut]), work / "built", replace(preset("paper"), crop="whole"), workers=1)
+    asked = experiment(
+        scan([work / "built"]),
+        report.fingerprint,
+        work,
+        quick=chosen.quick,
+        seeds=chosen.seeds,
+        training={"steps_per_epoch": chosen.steps, "epochs": chosen.epochs},
+    )
+    number, count = map(int, chosen.part.split("/"))
+    if not chosen.summarise:
+        run(asked, (number, count))
+    if chosen.summarise or chosen.quick:
+        summarise(asked, f"FaceForensics++ {chosen.compression}: trained on one, tested on all", invocation())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""The recipe for FaceForensics++, on a small tree of the same layout whose videos our own manipulations made."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from small_videos import write_video
+from telltale.explain.face_parts import merged
+from telltale.generate.manipulations import Face, manipulations
+from telltale.image import Pixels, decode
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = Path(os.environ.get("TELLTALE_DATA", ROOT.parent / "shared" / "data"))
+needs_data = pytest.mark.skipif(
+    not (DATA / "manifest.csv").is_file(), reason=f"no manifest.csv in {DATA}: point TELLTALE_DATA at the shared data"
+)
+METHODS = {"Deepfakes": "self_blended", "Face2Face": "part", "FaceSwap": "swap", "NeuralTextures": "inpainted"}
+PAIRS = {"train": ["000", "001"], "val": ["002", "003"], "test": ["004", "005"]}
+SIDE, FRAMES = 192, 2
+
+
+def faces() -> dict[str, list[Face]]:
+    """Six people, each moving a little from frame to frame."""
+    found: dict[str, list[Face]] = {}
+    for path in sorted((DATA / "faces" / "celebahq_masks").glob("*.png")):
+        classes = np.asarray(Image.open(path))
+        # Eyes, nose and lips, and no glasses.
+        if {2, 4, 5, 11, 12} <= set(np.unique(classes)) and 3 not in classes:
+            picture = Image.fromarray(decode(next((DATA / "faces" / "celebahq").glob(f"{path.stem}.*"))))
+            moved = [(2 * number, 0, 512 - 2 * number, 512) for number in range(FRAMES)]
+            found[f"{len(found):03d}"] = [
+                Face(
+                    np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.LANCZOS, box=box)),
+                    merged(
+                        np.asarray(Image.fromarray(classes).resize((SIDE, SIDE), Image.Resampling.NEAREST, box=box))
+                    ),
+                )
+                for box in moved
+            ]
+        if len(found) == 6:
+            break
+    return found
+
+
+def write(root: Path, name: str, images: list[Pixels]) -> None:
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_video(path, images, milliseconds=[1000 * number for number in range(len(images))])
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    people, known = faces(), manipulations(lambda pixels: pixels)
+    root = tmp_path / "faceforensics"
+    for split, pair in PAIRS.items():
+        (root / "splits").mkdir(parents=True, exist_ok=True)
+        (root / "splits" / f"{split}.json").write_text(json.dumps([pair]))
+        for target, source in (pair, pair[::-1]):
+            write(root, f"original_sequences/youtube/c23/videos/{target}.mp4", [one.pixels for one in people[target]])
+            for method, kind in METHODS.items():
+                made = [
+                    known[kind](mine, theirs, 7).pixels
+                    for mine, theirs in zip(people[target], people[source], strict=True)
+                ]
+                write(root, f"manipulated_sequences/{method}/c23/videos/{target}_{source}.mp4", made)
+    return root
+
+
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "recipes" / "table_faceforensics.py"), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.slow
+@needs_data
+def test_a_tree_of_videos_becomes_equal_frames_and_a_table(tree: Path, tmp_path: Path) -> None:
+    words = ("--root", str(tree), "--splits", str(tree / "splits"), "--work", str(tmp_path / "work"), "--quick")
+    done = run(*words)
+    assert done.returncode == 0, done.stderr
+    made = tmp_path / "work" / "quick"
+    with (made / "table_faceforensics.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert {(row["model"], row["trained_on"], row["tested_on"]) for row in rows} == {
+        (model, "Face2Face", method) for model in ("xception_block1", "resnet18") for method in METHODS
+    }
+    # The original and its manipulations are cut at the same places.
+    cut = made / "crops"
+    for pair in PAIRS.values():
+        for target, source in (pair, pair[::-1]):
+            before = sorted((cut / "original_sequences" / "youtube" / "c23" / "images" / target).iterdir())
+            assert len(before) == FRAMES
+            for method in METHODS:
+                after = cut / "manipulated_sequences" / method / "c23" / "images" / f"{target}_{source}"
+                assert [path.name for path in sorted(after.iterdir())] == [path.name for path in before]
+                for path in before:
+                    one, other = (decode(file).astype(np.int16) for file in (path, after / path.name))
+                    assert one.shape == other.shape
+                    # Most of a picture is what it was, but for the codec.
+                    assert np.median(np.abs(one - other)) < 12
+    cell = json.loads((made / "table_faceforensics" / "xception_block1-Face2Face-0.json").read_text())
+    tested = 2 * FRAMES * (1 + len(METHODS))
+    assert len(cell["scores"]) == tested
+    assert "localisation" not in cell
+    # A rerun finds its crops and cells.
+    again = run(*words)
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.startswith("written")
+
+
+def test_without_the_tree_or_the_lists_it_says_what_to_point_it_at(tmp_path: Path) -> None:
+    done = run("--root", str(tmp_path), "--splits", str(tmp_path))
+    assert done.returncode == 2
+    assert "original_sequences" in done.stderr
+    (tmp_path / "original_sequences").mkdir()
+    done = run("--root", str(tmp_path), "--splits", str(tmp_path))
+    assert done.returncode == 2
+    assert "train.json" in done.stderr
