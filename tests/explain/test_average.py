@@ -1,6 +1,7 @@
 """Average heatmaps against numpy over everything at once; what does not fit is left out, and said."""
 
 import json
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,12 +13,14 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFont
 
 from telltale.data.sample import Sample
-from telltale.detector import Detector
+from telltale.detector import Detector, Prediction
 from telltale.errors import InvalidConfig, InvalidDataset, UnsuitableImage
-from telltale.explain.average import Average, Running, Share, average_heatmaps, centre_of, rim_of
+from telltale.evaluate.scoring import Score
+from telltale.explain.average import Average, Averaging, Running, Share, average_heatmaps, centre_of, rim_of
 from telltale.explain.average_files import file_names, open_folder, write_averages
 from telltale.explain.average_pictures import _cut, average_picture, error_colour, named, sheet
 from telltale.explain.heatmaps import colour, heatmap
+from telltale.geometry import PatchGrid
 from telltale.runtime import load
 from telltale.spec import DetectorSpec
 
@@ -89,6 +92,28 @@ def test_workers_change_no_bit(detector: Detector, faces: list[Sample]) -> None:
         assert np.array_equal(first.mean, second.mean)
         assert np.array_equal(first.standard_error, second.standard_error)
         assert first.parts == second.parts
+
+
+def test_many_pictures_take_the_memory_of_a_few() -> None:
+    """One heatmap of 128 x 128 as float64 is 131 kB; 150 of them would be 20 MB."""
+    grid = PatchGrid(size=8, stride=4)
+
+    def most(number: int) -> int:
+        tracemalloc.start()
+        try:
+            averaging = Averaging(grid)
+            for seed in range(number):
+                logits = np.random.default_rng(seed).normal(size=(31, 31)).astype(np.float32)
+                said = Prediction(score=0.5, probability=None, verdict=None, patch_logits=logits, shape=(128, 128))
+                sample = Sample(path=Path(f"{seed}.png"), is_fake=seed % 2 == 0)
+                averaging.add(Score(sample=sample, prediction=said, window=(0, 0, 8, 8), shape=(128, 128), seconds=0.0))
+            assert sum(one.count for one in averaging.result().each) == number
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    few = max(most(10), most(10))
+    assert most(150) < few + 1_000_000
 
 
 def test_the_parts_do_not_overlap() -> None:

@@ -1,5 +1,6 @@
 """Collected patches as rows and as pictures: the pixels are those of the originals."""
 
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +11,9 @@ from jaxtyping import Float32, UInt8
 from PIL import Image
 
 from telltale.data.sample import Sample
-from telltale.detector import Detector
+from telltale.detector import Detector, Prediction
 from telltale.errors import InvalidConfig, UnsuitableImage
-from telltale.evaluate.scoring import Failure, score_files
+from telltale.evaluate.scoring import Failure, Score, score_files
 from telltale.explain.patch_files import (
     COLUMNS,
     Towards,
@@ -106,15 +107,36 @@ def test_overall_takes_several_of_one_picture(samples: list[Sample]) -> None:
     assert made(False).count("b") > 1
 
 
-def test_nothing_but_the_kept_patches_stays_in_memory() -> None:
-    def endless() -> Iterator[Failure]:
-        for number in range(3):
-            yield Failure(sample=Sample(path=Path(str(number))), error="x")
-
+def test_every_record_is_counted_and_told() -> None:
+    failures = [Failure(sample=Sample(path=Path(str(number))), error="x") for number in range(3)]
     ticks: list[int] = []
-    found = collect(DETECTOR, endless(), count=1, visit=lambda: ticks.append(1))
+    found = collect(DETECTOR, failures, count=1, visit=lambda: ticks.append(1))
     assert len(ticks) == len(found.failures) == 3
     assert list(rows(found)) == []
+
+
+@pytest.mark.parametrize("unique", [True, False])
+def test_nothing_but_the_kept_patches_stays_in_memory(unique: bool) -> None:
+    """A picture of 256 px has 16 kB of patch log-odds; of 300 pictures five patches stay."""
+
+    def stream(number: int) -> Iterator[Score]:
+        for seed in range(number):
+            logits = np.random.default_rng(seed).normal(size=(63, 63)).astype(np.float32)
+            said = Prediction(score=0.5, probability=None, verdict=None, patch_logits=logits, shape=(256, 256))
+            sample = Sample(path=Path(f"{seed}.png"), is_fake=True)
+            yield Score(sample=sample, prediction=said, window=(0, 0, 8, 8), shape=(256, 256), seconds=0.0)
+
+    def most(number: int) -> int:
+        tracemalloc.start()
+        try:
+            found = collect(DETECTOR, stream(number), count=5, unique=unique)
+            assert len(found.kinds["", True].best()) == 5
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    few = max(most(20), most(20))
+    assert most(300) < few + 500_000
 
 
 def test_a_sheet_shows_the_pixels_of_the_originals_enlarged_by_a_whole_factor(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from telltale.errors import InvalidConfig, UnsuitableImage
 from telltale.explain.face_parsing import Parse, by_masks
 from telltale.explain.face_parts import PARTS
 from telltale.explain.region_files import bars, chart, omission_table, sheets, table
-from telltale.explain.regions import Regions, _two_sided, find_regions, holm, part_of, region_rows
+from telltale.explain.regions import ALL, Regions, _two_sided, find_regions, holm, part_of, region_rows
 from telltale.geometry import PatchGrid
 from telltale.image import Preparation
 from telltale.spec import DetectorSpec
@@ -192,6 +192,18 @@ def test_no_bar_leaves_the_chart(faces: tuple[list[Sample], Parse]) -> None:
         assert panel.get_xlim()[0] == 0
         assert max(bar.get_width() for bar in panel.patches) <= panel.get_xlim()[1]
     assert max(bar.get_width() for bar in panels[2].patches) == 100
+
+
+def test_sources_of_one_label_each_fill_their_lines(faces: tuple[list[Sample], Parse]) -> None:
+    """Five sources, and all of them together by label: three panels in a line, and none empty but at the end."""
+    samples, parse = faces
+    rows = [row for row in region_rows(find_regions(detector(), samples, parse)) if row.label == "fake"]
+    kinds = [("a", "fake"), ("b", "real"), ("c", "fake"), ("d", "fake"), ("e", "real"), (ALL, "real"), (ALL, "fake")]
+    shown = [replace(row, source=source, label=label) for source, label in kinds for row in rows]
+    panels = bars(shown).axes
+    assert len(panels) == 9
+    assert [panel.axison for panel in panels] == [True] * 7 + [False] * 2
+    assert [panel.get_title().partition(",")[0] for panel in panels[:7]] == [*"abcde", ALL, ALL]
 
 
 def test_files(faces: tuple[list[Sample], Parse]) -> None:

@@ -65,6 +65,7 @@ def explain_regions(
     from telltale.cli.explain_sources import explained
     from telltale.explain.average_files import open_folder
     from telltale.explain.heatmaps import grid_of
+    from telltale.explain.patch_files import counted
     from telltale.explain.regions import find_regions, region_rows
 
     began = time.perf_counter()
@@ -85,7 +86,7 @@ def explain_regions(
     pictures = _sheets(out, found, max_pixels) if patches else 0
     for line in [json.dumps(values, allow_nan=False)] if as_json else _lines(rows):
         print(line)
-    drawn = f"regions.png, {pictures} pictures of patches, " if rows else ""
+    drawn = f"regions.png, {counted(pictures, 'picture')} of patches, " if rows else ""
     print(f"{out}: regions.csv, {drawn}omissions.csv, summary.json", file=sys.stderr)
     _end(found)
 
@@ -184,6 +185,7 @@ def _sheets(out: Path, found: "Regions", max_pixels: int) -> int:
 
 def _lines(rows: "list[RegionRow]") -> list[str]:
     """For every source and label, the parts that differ from chance; what is most above it first."""
+    from telltale.explain.patch_files import counted
     from telltale.explain.region_files import LEVEL
 
     lines = []
@@ -191,18 +193,20 @@ def _lines(rows: "list[RegionRow]") -> list[str]:
         mine = [row for row in rows if (row.source, row.label, row.n) == kind and row.p_holm < LEVEL]
         mine.sort(key=lambda row: row.random_share - row.share)
         said = ", ".join(f"{row.part} {row.share:.0%} (random {row.random_share:.0%})" for row in mine)
-        name = f"{kind[0] or 'unknown source'}, {kind[1]}, {kind[2]} pictures"
+        name = f"{kind[0] or 'unknown source'}, {kind[1]}, {counted(kind[2], 'picture')}"
         lines.append(one_line(f"{name}: {said or 'no part differs from chance'}"))
     return lines
 
 
 def _end(found: "Regions") -> None:
     """What did not count, and the exit code."""
+    from telltale.explain.patch_files import counted
+
     if found.omissions:
-        many = f"{len(found.omissions)} picture{'' if len(found.omissions) == 1 else 's'}"
+        many = counted(len(found.omissions), "picture")
         print(f"{many} without a face or a mask not counted; see omissions.csv", file=sys.stderr)
     if found.failures:
-        print(f"{len(found.failures)} pictures failed; the reasons are in omissions.csv", file=sys.stderr)
+        print(f"{counted(len(found.failures), 'picture')} failed; the reasons are in omissions.csv", file=sys.stderr)
     if not found.pictures:
         raise InvalidConfig(expected="at least one picture with a face", found="none", do="See omissions.csv.")
     if found.failures:
