@@ -8,12 +8,15 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 
 from comparisons import Estimate
 from manipulation_cells import Experiment, pools, rows
+from telltale.errors import require
 from telltale.evaluate.resampling import on_draws, prepared, resampling
 from telltale.explain.face_parts import PARTS
 from telltale.learn.precision import machine
@@ -27,8 +30,8 @@ ROUNDS = 500
 def estimated(asked: Experiment, cells: Sequence[dict[str, Any]], figure: str) -> dict[str, Estimate]:
     """AUC or AP of one model that learned one manipulation: on each, over those it never saw, on the worst of all.
 
-    Every round draws faces, each with all its manipulations, and runs anew; the same faces whatever the model, so that
-    differences between two models are paired.
+    Every round draws faces, each with all its manipulations, the same whatever the model, so that differences between
+    two models are paired; and of n runs n - 1, for each model its own, as `comparisons.py` says.
     """
     tested = asked.bench.tested
     is_fake = np.array([bool(one.is_fake) for one in tested])
@@ -40,7 +43,8 @@ def estimated(asked: Experiment, cells: Sequence[dict[str, Any]], figure: str) -
         for run, found in enumerate(cells)
     }
     drawn = on_draws(parts, how, rounds=rounds, seed=0)
-    runs = np.random.default_rng(1).integers(len(cells), size=(rounds, len(cells)))
+    own = np.random.default_rng(crc32(cells[0]["model"].encode()))
+    runs = own.integers(len(cells), size=(rounds, max(1, len(cells) - 1)))
     found = {}
     for kind in asked.kinds:
         each = np.array([drawn[kind, run][figure] for run in range(len(cells))])
@@ -115,6 +119,9 @@ def summarise(asked: Experiment, title: str, command: str) -> None:
         },
     }
     (results / f"{asked.name}.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    if any("regions" in one for one in cells):
+        write_regions(cells, results / f"{asked.name}_regions.csv")
+        draw_regions(asked, cells, results / f"{asked.name}_regions.png")
     lines = [f"# {title}", "", *markdown(asked, about, estimates, found)]
     (results / f"{asked.name}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     print(f"written: {results / f'{asked.name}.md'}, {len(missing)} cells missing")
@@ -130,6 +137,9 @@ def markdown(asked: Experiment, about: dict[str, Any], estimates: dict[str, Esti
     yield "Mean over seeds [95 % bootstrap over seeds and faces]; fake positive; chance is 0.5."
     yield ""
     yield from transfer(estimates, found)
+    if len({is_truncated(model) for model, _ in found}) == 2:
+        yield ""
+        yield from differences(estimates["auc"], found)
     for kind in asked.learned:
         mine = {model: parts for (model, learned), parts in estimates["auc"].items() if learned == kind}
         if mine:
@@ -152,22 +162,53 @@ def markdown(asked: Experiment, about: dict[str, Any], estimates: dict[str, Esti
 
 def transfer(estimates: dict[str, Estimates], found: Cells) -> Iterator[str]:
     """One line a model: the manipulation it learned, those it did not, and the worst pair, over all that it learned."""
-    yield "Over all manipulations learned (the minimum is that of the worst pair of learned and tested):"
+    yield "Over all manipulations learned. The minimum is that of the worst pair of learned and tested; each round of"
+    yield "the bootstrap has a worst pair of its own, so that its interval lies low."
     yield ""
     yield "| model | runs | AUC, learned | AUC, unseen | AUC, minimum | AP, learned | AP, unseen | AP, minimum |"
     yield "|---|---|---|---|---|---|---|---|"
     for model in dict.fromkeys(model for model, _ in found):
-        cells = []
-        for figure in ("auc", "ap_fake"):
-            mine = {kind: parts for (name, kind), parts in estimates[figure].items() if name == model}
-            own = [parts[kind] for kind, parts in mine.items()]
-            others = [parts["mean of unseen"] for parts in mine.values()]
-            worst = [parts["minimum"] for parts in mine.values()]
-            for several, how in ((own, np.mean), (others, np.mean), (worst, np.min)):
-                draws = np.asarray(how(np.array([one.draws for one in several]), axis=0))
-                cells.append(str(Estimate(float(how([one.value for one in several])), draws)))
+        cells = [str(one) for figure in ("auc", "ap_fake") for one in overall(estimates[figure], model)]
         runs = sum(len(several) for (name, _), several in found.items() if name == model)
         yield f"| {model} | {runs} | {' | '.join(cells)} |"
+
+
+def overall(estimates: Estimates, model: str) -> tuple[Estimate, Estimate, Estimate]:
+    """Of one model over all that it learned: the mean where tested on that, the mean elsewhere, the worst pair."""
+    mine = {kind: parts for (name, kind), parts in estimates.items() if name == model}
+
+    def over(names: Sequence[str], how: Any) -> Estimate:
+        each = [parts[name] for parts, name in zip(mine.values(), names, strict=True)]
+        values, draws = [one.value for one in each], np.array([one.draws for one in each])
+        return Estimate(float(how(values)), np.asarray(how(draws, axis=0)))
+
+    count = len(mine)
+    return over(list(mine), np.mean), over(["mean of unseen"] * count, np.mean), over(["minimum"] * count, np.min)
+
+
+def differences(estimates: Estimates, found: Cells) -> Iterator[str]:
+    """Each truncation against each whole-image baseline that learned the same manipulations: AUC on unseen ones."""
+    models = dict.fromkeys(model for model, _ in found)
+    learned = {model: {kind for name, kind in found if name == model} for model in models}
+    whole = [model for model in models if not is_truncated(model)]
+    yield "AUC on unseen manipulations, truncation minus whole-image baseline, paired over faces; an interval without 0"
+    yield "is a difference:"
+    yield ""
+    yield f"| model | {' | '.join(f'against {one}' for one in whole)} |"
+    yield "|---|" + "---|" * len(whole)
+    for model in (one for one in models if is_truncated(one)):
+        cells = [
+            (overall(estimates, model)[1] - overall(estimates, other)[1]).signed
+            if learned[model] == learned[other]
+            else "-"
+            for other in whole
+        ]
+        yield f"| {model} | {' | '.join(cells)} |"
+
+
+def is_truncated(model: str) -> bool:
+    """Whether it has patches: `xception_block2`, and not `xception`."""
+    return "_block" in model or "_layer" in model
 
 
 def localised(asked: Experiment, cells: Sequence[dict[str, Any]]) -> Iterator[str]:
@@ -219,3 +260,39 @@ def parts_of_faces(asked: Experiment, cells: Sequence[dict[str, Any]]) -> Iterat
             first = int((excess.argmax(1) == mouth).sum())
             sure = sum(one["p_holm"][mouth] < 0.05 and gap[mouth] > 0 for one, gap in zip(mine, excess, strict=True))
             yield f"| {model} | {kind} | {len(mine)} | {' | '.join(said)} | {first}, {sure} of {len(mine)} |"
+
+
+def write_regions(cells: Sequence[dict[str, Any]], path: Path) -> None:
+    """The counts of every part, run by run."""
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        table = csv.writer(stream, lineterminator="\n")
+        table.writerow(("model", "seed", "trained_on", "tested_on", "part", "n", "top_count", "random_count", "p_holm"))
+        for one in cells:
+            for kind, said in one.get("regions", {}).items():
+                for part, *counts in zip(PARTS, said["top"], said["random"], said["p_holm"], strict=True):
+                    table.writerow((one["model"], one["seed"], one["trained_on"], kind, part, said["n"], *counts))
+
+
+def draw_regions(asked: Experiment, cells: Sequence[dict[str, Any]], path: Path) -> None:
+    """Bars of the share of surest patches in each part, by model; a dash where random patches lie."""
+    models = list(dict.fromkeys(one["model"] for one in cells if "regions" in one))
+    drawing = require("matplotlib.figure", "evaluate").Figure(
+        figsize=(11, 2.4 * len(asked.kinds)), layout="constrained"
+    )
+    panels = drawing.subplots(len(asked.kinds), 1, squeeze=False, sharex=True)[:, 0]
+    width = 0.8 / len(models)
+    for panel, kind in zip(panels, asked.kinds, strict=True):
+        for number, model in enumerate(models):
+            mine = [one["regions"][kind] for one in cells if one["model"] == model and kind in one["regions"]]
+            top, random = (np.mean([np.array(one[name]) / one["n"] for one in mine], 0) for name in ("top", "random"))
+            places = np.arange(len(PARTS)) + width * (number + 0.5) - 0.4
+            panel.bar(places, top, 0.95 * width, label=model)
+            panel.hlines(random, places - width / 2, places + width / 2, "black", linewidth=1.2)
+        panel.set_title(f"tested on {kind}", fontsize=9)
+        panel.set_ylabel("share", fontsize=8)
+    panels[-1].set_xticks(range(len(PARTS)), PARTS, fontsize=8)
+    handles, labels = panels[0].get_legend_handles_labels()
+    drawing.legend(handles, labels, loc="outside upper center", ncols=min(5, len(models)), frameon=False, fontsize=8)
+    temporary = path.with_suffix(".tmp")
+    drawing.savefig(temporary, dpi=80, format="png", metadata={"Software": None})
+    temporary.replace(path)

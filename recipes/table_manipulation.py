@@ -25,7 +25,8 @@ Every (model, trained on, seed) is one file in results/table_manipulation/; a re
 --part 1/2 and --part 2/2 share the work (start the second when the first has made the pictures). Six models come first,
 all five seeds of them; seven more follow. Cost: a quarter of a minute (resnet18_layer1) to two minutes (MesoInception4)
 of one core with bfloat16 products for the first six, 2.7 hours for all 150 of their cells. `--summarise` writes
-results/table_manipulation.csv, .json and .md from the cells there are, and says which are missing.
+results/table_manipulation.csv, .json and .md, and the counts by part of the face (table_manipulation_regions.csv and
+.png), from the cells there are, and says which are missing.
 """
 
 import argparse

@@ -159,6 +159,9 @@ def test_the_table_has_a_row_for_each_pair_and_rests_on_its_cells(pictures: Path
             parts = cell["regions"][row["tested_on"]]
             assert sum(parts["top"]) == parts["n"]
             assert sum(parts["random"]) == pytest.approx(parts["n"], abs=0.1)
+    counts = rows_of(made / "table_manipulation_regions.csv")
+    assert len(counts) == len(learned) * len(KINDS) * len(PARTS)
+    assert (made / "table_manipulation_regions.png").read_bytes()[:4] == b"\x89PNG"
     assert "AUC of networks that learned **part**" in (made / "table_manipulation.md").read_text()
     # A rerun finds its cells, and refuses those of other pictures.
     assert "xception_block1-part-0" not in run("table_manipulation.py", *words).stdout
