@@ -303,9 +303,11 @@ def conclusions(found: Sequence[Answer]) -> Iterator[str]:
 
 def caution(found: Sequence[Answer]) -> str:
     """What so many rows give by chance alone, and which survive Holm's correction for it."""
+    if not found:
+        return "No question has all its networks yet."
     clear = sum(one.here.side != 0 for one in found)
     lasting = [f"{one.question.topic}, {one.question.asked}" for one in holm(found)]
-    fewest = min((one.fewest_seeds for one in found), default=0)
+    fewest = min(one.fewest_seeds for one in found)
     return (
         f"{clear} of {len(found)} intervals of the mean do not hold 0; by chance alone about {len(found) / 20:.0f} "
         f"would not. After Holm's correction for all rows {len(lasting)} "

@@ -103,7 +103,7 @@ def said(machines: Sequence[str | None], untrained: int, gaps: Mapping[str, Gap 
             f" {name}, {found.networks} networks with both ({found.runs} runs): bf16 minus fp32 {found.value:+.4f} "
             f"[{found.low:+.4f}, {found.high:+.4f}], p {found.p:.2g}: "
             + (
-                "they differ by more than seeds do; read the table by format."
+                "they differ by more than seeds do: networks of unlike formats cannot be compared."
                 if differ and found.p < 0.05
                 else f"no difference beyond that of seeds; one of {found.detectable:.3f} would probably have shown."
             )

@@ -243,7 +243,7 @@ def summarise(bench: Bench, command: str, generators: dict[str, str]) -> None:
         writer = csv.DictWriter(stream, fieldnames=COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(row for cells in found.values() for one in cells for row in rows(bench, one))
-    runs = {key: across(bench, cells, 20 if bench.quick else 2000) for key, cells in found.items()}
+    runs = {key: across(bench, cells, 20 if bench.quick else 1000) for key, cells in found.items()}
     said, gaps = formats(
         found,
         {

@@ -206,7 +206,7 @@ def test_functions_of_one_file_keep_their_own_scores_in_a_resume(samples: list[S
 
 def test_one_detector_twice_is_refused_and_two_of_one_name_are_told_apart(entrants: list[Contender]) -> None:
     tiny, raw = (one.detector for one in entrants)
-    with pytest.raises(InvalidConfig, match="one twice"):
+    with pytest.raises(InvalidConfig, match=r"tiny@.* twice"):
         contenders([(tiny, "onnxruntime"), (tiny, "onnxruntime")])
     other = replace(raw, spec=replace(raw.spec, name="tiny"))
     found = contenders([(tiny, "onnxruntime"), (other, "onnxruntime")])

@@ -103,6 +103,7 @@ def test_conclusions_name_what_held_and_what_did_not() -> None:
     assert "2 of 3 intervals" in sure
     assert "2 remain: depth, first against second; depth, second against first." in sure
     assert "has 5." in sure
+    assert list(conclusions([])) == ["- **How sure.** No question has all its networks yet."]
 
 
 def test_cells_say_their_number_format_and_those_that_do_not_are_older() -> None:

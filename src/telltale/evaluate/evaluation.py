@@ -99,8 +99,9 @@ def contenders(found: Iterable[tuple[Detector, str]]) -> list[Contender]:
         )
         for name, (detector, engine) in zip(names, each, strict=True)
     ]
-    if len({one.name for one in named}) < len(named):
-        raise InvalidConfig(expected="each detector once", found="one twice", do="Leave the second out.")
+    twice = [one.name for place, one in enumerate(named) if one.name in {other.name for other in named[:place]}]
+    if twice:
+        raise InvalidConfig(expected="each detector once", found=f"{twice[0]} twice", do="Leave the second out.")
     return named
 
 
