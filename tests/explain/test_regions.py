@@ -18,7 +18,7 @@ from telltale.errors import InvalidConfig, UnsuitableImage
 from telltale.explain.face_parsing import Parse, by_masks
 from telltale.explain.face_parts import PARTS
 from telltale.explain.region_files import bars, chart, omission_table, sheets, table
-from telltale.explain.regions import ALL, Regions, _two_sided, find_regions, holm, part_of, region_rows
+from telltale.explain.regions import ALL, Regions, _two_sided, counted_parts, find_regions, holm, part_of, region_rows
 from telltale.geometry import PatchGrid
 from telltale.image import Preparation
 from telltale.spec import DetectorSpec
@@ -92,6 +92,7 @@ def test_the_rule_against_the_definition(seed: int, side: int) -> None:
         (parts[y : y + side, x : x + side] == part).sum() / max(1, (parts == part).sum()) for part in range(len(PARTS))
     ]
     assert part_of((x, y, side, side), parts) == held.index(max(held))
+    assert part_of((x, y, side, side), parts, counted_parts(parts)) == held.index(max(held))
 
 
 def test_where_fakes_are_bright_and_reals_dark(faces: tuple[list[Sample], Parse]) -> None:

@@ -86,9 +86,9 @@ def shows_a_face(parts: PartMap) -> bool:
     seen = parts[::step, ::step]
     if not names_a_face(seen):
         return False
-    face = np.isin(seen, [PARTS.index(name) for name in _FACE])
+    face = _among(_FACE)[seen]
     unit = float(np.sqrt(face.sum()))
-    found = {name: _place(np.isin(seen, [PARTS.index(kind) for kind in _KINDS[name]]), unit) for name in FEATURES}
+    found = {name: _place(_among(_KINDS[name])[seen], unit) for name in FEATURES}
     there = {name: place for name, place in found.items() if place.area >= _LEAST_PART}
     compact = all(place.spread <= _SPREAD[name] for name, place in {**there, "face": _place(face, unit)}.items())
     return (
@@ -100,6 +100,11 @@ def shows_a_face(parts: PartMap) -> bool:
             if over in there and under in there
         )
     )
+
+
+def _among(names: Sequence[str]) -> Bool[np.ndarray, "parts"]:
+    """Whether each of PARTS is one of these, to be looked up."""
+    return np.array([part in names for part in PARTS])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

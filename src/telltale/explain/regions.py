@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from zlib import crc32
 
 import numpy as np
-from jaxtyping import Float64, UInt8
+from jaxtyping import Float64, Int64, UInt8
 
 from telltale.data.sample import Sample
 from telltale.detector import Detector, Prediction
@@ -28,14 +28,17 @@ from telltale.image import MAX_PIXELS, Pixels
 ALL = "(all)"
 
 Random = UInt8[np.ndarray, "draws"]
+Counts = Int64[np.ndarray, "parts"]
 
 
-def part_of(window: Window, parts: PartMap) -> int | None:
+def part_of(window: Window, parts: PartMap, total: Counts | None = None) -> int | None:
     """The part of which a window holds the largest share; of equals, the first in PARTS.
 
     Args:
         window: (x, y, width, height) in pixels of the part map.
         parts: of the whole picture.
+        total: pixels of each part in the picture, in the order of PARTS, where many windows are asked for; counted
+            where it is not given.
 
     Returns:
         Its place in PARTS; None for a window without pixels.
@@ -44,8 +47,13 @@ def part_of(window: Window, parts: PartMap) -> int | None:
     inside = np.bincount(parts[y : y + height, x : x + width].ravel(), minlength=len(PARTS))
     if not inside.any():
         return None
-    total = np.bincount(parts.ravel(), minlength=len(PARTS))
-    return int((inside / np.maximum(total, 1)).argmax())
+    known = counted_parts(parts) if total is None else total
+    return int((inside / np.maximum(known, 1)).argmax())
+
+
+def counted_parts(parts: PartMap) -> Counts:
+    """Pixels of each part, in the order of PARTS."""
+    return np.bincount(parts.ravel(), minlength=len(PARTS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,12 +176,13 @@ def _answer(
     real = towards == "real" or (towards == "own" and sample.is_fake is False)
     shape = (pixels.shape[0], pixels.shape[1])
     patch = top_patches(prediction, detector, sample, shape, real=real)[0]
-    part = part_of(patch.window, parts)
+    total = counted_parts(parts)
+    part = part_of(patch.window, parts, total)
     # The picture itself decides what is drawn from it, so that neither order nor name do.
     random = np.random.default_rng([seed, crc32(pixels.tobytes())])
     rows, columns = (random.integers(length, size=draws) for length in prediction.patch_logits.shape)
     others = [
-        part_of(patch_window(detector, prediction, (int(row), int(column)), shape), parts)
+        part_of(patch_window(detector, prediction, (int(row), int(column)), shape), parts, total)
         for row, column in zip(rows, columns, strict=True)
     ]
     if part is None or None in others:
