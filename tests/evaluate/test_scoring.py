@@ -1,6 +1,8 @@
 """Scoring many files: every one becomes a record, in order, whatever happens to the others."""
 
 import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -341,3 +343,34 @@ def test_pictures_above_a_size_are_scored_one_at_a_time(tmp_path: Path, monkeypa
     assert most == [1] * 5
     limited = list(score_files(detector, samples, workers=5, max_pixels=50 * 40))
     assert ["at most 2,000 pixels" in record.error for record in limited if isinstance(record, Failure)] == [True] * 5
+
+
+# Eight threads score one large picture each; what the process then holds beyond what it held before, in MB.
+HELD = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+import numpy as np
+import psutil
+sys.path.insert(0, sys.argv[1])
+from test_scoring import SPEC
+from telltale.detector import Detector
+from telltale.evaluate import scoring
+scoring.LARGE = 1_000_000
+detector = Detector(spec=replace(SPEC, grid=None), predict=lambda images: np.zeros((1, 1, 1), np.float32))
+before = psutil.Process().memory_info().rss
+records = list(scoring.score_files(detector, scoring.unlabelled([Path(sys.argv[2])] * 8), workers=8))
+assert all(isinstance(record, scoring.Score) for record in records), records
+print((psutil.Process().memory_info().rss - before) / 1e6)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="what glibc does with freed memory")
+def test_threads_do_not_keep_the_memory_of_large_pictures(tmp_path: Path) -> None:
+    width, height = 4000, 3000
+    Image.new("RGB", (width, height)).save(tmp_path / "large.png")
+    words = [sys.executable, "-c", HELD, str(Path(__file__).parent), str(tmp_path / "large.png")]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    # Pillow takes four bytes a pixel: two pictures' worth leaves room for what else was loaded meanwhile.
+    assert float(done.stdout) < 2 * 4 * width * height / 1e6

@@ -24,3 +24,19 @@ def keep_freed_memory() -> bool:
     settings = ((_MMAP_THRESHOLD, _LARGEST_BLOCK), (_TRIM_THRESHOLD, _KEPT), (_TOP_PAD, _LARGEST_BLOCK))
     taken = [mallopt(parameter, value) == 1 for parameter, value in settings]
     return all(taken)
+
+
+def give_back_memory() -> bool:
+    """Hand what glibc keeps of freed memory back to the system, whichever thread took it.
+
+    Each thread has a store of its own, from which no other thread is served: after one large picture in each of them
+    a process would keep as many pictures as it has threads.
+
+    Returns:
+        Whether there was anything to hand back; False, too, where the C library is not glibc.
+    """
+    try:
+        trim = ctypes.CDLL(None).malloc_trim
+    except (OSError, TypeError, AttributeError):
+        return False
+    return bool(trim(0))

@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from telltale.data.memory import give_back_memory
 from telltale.data.sample import Sample
 from telltale.detector import Detector, Prediction
 from telltale.errors import InvalidDetector, TelltaleError, TooManyPixels
@@ -139,7 +140,9 @@ def score_file(
         if turn is None or max_pixels <= LARGE:
             return Failure(sample=sample, error=str(error))
         with turn:
-            return score_file(detector, sample, max_pixels=max_pixels, visit=visit, change=change)
+            found = score_file(detector, sample, max_pixels=max_pixels, visit=visit, change=change)
+            give_back_memory()
+            return found
     except TelltaleError as error:
         return Failure(sample=sample, error=str(error))
     except MemoryError:
