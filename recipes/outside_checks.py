@@ -41,7 +41,7 @@ from PIL import Image
 import telltale
 from manipulated import MANIPULATIONS
 from manipulation_cells import ESSENTIAL, named
-from outside_faces import COMPOSITES, PORTRAITS, REPLACED, VIDEOS, Face, faces, fingerprint
+from outside_faces import COMPOSITES, PORTRAITS, REPLACED, VIDEOS, Face, faces, fingerprint, still_pictures
 from table_generators import ROOT
 from telltale.detector import Detector
 from telltale.evaluate.metrics import Estimate, auc
@@ -221,8 +221,9 @@ def markdown(rows: Sequence[dict[str, Any]], about: dict[str, Any]) -> Iterator[
     yield "# Manipulations that nobody here made"
     yield ""
     counts = about["faces"]
-    yield f"{counts[COMPOSITES]} composites and {counts[PORTRAITS]} portraits, {counts[VIDEOS]} faces of"
-    yield f"{about['films']} films; commit {about['commit']}, {about['date']}. 95 % bootstrap intervals in brackets,"
+    yield f"{counts[COMPOSITES]} composites and {counts[PORTRAITS]} portraits ({about['left_out']} more, without a face"
+    yield f"that the parser finds, are left out); {counts[VIDEOS]} faces of {about['films']} films."
+    yield f"Commit {about['commit']}, {about['date']}. 95 % bootstrap intervals in brackets,"
     yield "over pictures, or films. Chance is 0.5 for AUC and for pairs. Habit: pointing with the truths of other"
     yield "composites. Whole-image baselines have no patches and point nowhere. One seed a network."
     yield ""
@@ -297,6 +298,7 @@ def main() -> None:
         "data_fingerprint": mark,
         "parser_sha256": file_hash(PARSER),
         "faces": {source: sum(one.source == source for one in found) for source in (COMPOSITES, PORTRAITS, VIDEOS)},
+        "left_out": len(still_pictures(chosen.data, quick=chosen.quick)) - sum(one.source != VIDEOS for one in found),
         "films": len({one.group for one in found if one.source == VIDEOS}),
         "weights_sha256": {name: said["weights_sha256"] for name, said in cells.items()},
         "seconds_of_all_cells": sum(said["seconds"] for said in cells.values()),

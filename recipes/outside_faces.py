@@ -14,6 +14,7 @@ from PIL import Image
 
 from manipulated import CUT, SIDE, finished
 from telltale.data.equalise import encode
+from telltale.data.sample import Sample
 from telltale.data.samples import scan
 from telltale.data.settings import preset
 from telltale.data.tracks import crop_window, halves, shared_crops
@@ -72,13 +73,18 @@ def fingerprint(out: Path, found: Sequence[Face]) -> str:
     return digest.hexdigest()
 
 
+def still_pictures(data: Path, *, quick: bool) -> list[Sample]:
+    """Composites and portraits, those included in which no face will be found."""
+    everything = [one for one in scan([data / "manifest.csv"]) if one.source in (COMPOSITES, PORTRAITS)]
+    return everything[:: 10 if quick else 1]
+
+
 def _pictures(data: Path, out: Path, *, quick: bool) -> Iterator[Face]:
     """Composites and portraits, each cut where its own face lies."""
     with (data / "manipulated" / "photoshop600_original_names.csv").open(newline="", encoding="utf-8") as stream:
         digits = {Path(row["path"]).stem: row["original_name"].split("_")[-1][:4] for row in csv.DictReader(stream)}
     find, parse = by_face_parser(), load_parser()
-    everything = [one for one in scan([data / "manifest.csv"]) if one.source in (COMPOSITES, PORTRAITS)]
-    for sample in everything[:: 10 if quick else 1]:
+    for sample in still_pictures(data, quick=quick):
         pixels = sample.pixels()
         # Portraits: a face that fills the picture is looked for first, which is quick.
         boxes = find(pixels, [], False) or find(pixels, [], True)
