@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,13 @@ from telltale.explain.report_rows import joined
 MADE = Made(command=f"telltale report {HARM}", version="0", commit="1" * 40, time="2026-01-01 00:00 UTC")
 
 
-def text(run: Path, *, pictures: int = 4) -> str:
+def text(run: Path, *, pictures: int = 4, made: Made = MADE) -> str:
     found = find(run)
     rows, repeated = joined(found.rows)
     chosen = gallery(rows, {}, count=pictures, root=Path())
     cards = model_cards((path.name, card) for path, card in found.cards)
     return page(
-        Content(run=found, rows=rows, joined=repeated, gallery=chosen, pictures=pictures, cards=cards, made=MADE)
+        Content(run=found, rows=rows, joined=repeated, gallery=chosen, pictures=pictures, cards=cards, made=made)
     )
 
 
@@ -155,3 +156,12 @@ def test_a_table_with_words_for_numbers_is_named_and_the_rest_is_shown(tmp_path:
     for name in ("evaluation/table.csv", "robustness/robustness.csv", "regions/regions.csv"):
         assert f"<li>{name}: not what telltale writes" in shown
     assert "Leaking: as said." in shown
+
+
+def test_what_is_not_known_is_called_unknown(tmp_path: Path) -> None:
+    """An installed telltale knows no commit; a summary of another version may lack what this one writes."""
+    said = "".join(read(text(everything(tmp_path), made=replace(MADE, commit=None))).inside["p"])
+    assert "telltale 0, commit unknown, 2026" in said
+    assert "telltale unknown, commit unknown." in said
+    assert "1 picture is not in it;" in said
+    assert "None" not in said

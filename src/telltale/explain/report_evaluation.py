@@ -117,9 +117,9 @@ def how(summary: Row | None) -> Iterator[str]:
     """What `summary.json` says of how its table was made; nothing without one."""
     if summary is None:
         return
-    facts = [f"telltale {summary.get('telltale_version')}", f"commit {summary.get('commit')}"]
+    facts = [f"telltale {summary.get('telltale_version') or 'unknown'}", f"commit {summary.get('commit') or 'unknown'}"]
     data = summary.get("data")
-    if isinstance(data, dict):
+    if isinstance(data, dict) and {"real", "fake"} <= data.keys():
         facts.append(f"{data.get('real')} real and {data.get('fake')} fake images")
     yield f"<pre>{escape(spelled(str(summary['command'])))}</pre>"
     yield f"<p class=faint>{escape(spelled(', '.join(facts)))}.</p>"

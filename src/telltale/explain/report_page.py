@@ -168,7 +168,7 @@ def _files(content: Content) -> Iterator[str]:
         f"Not used: {len(run.others)} files, {same}", [str(path.relative_to(run.folder)) for path in run.others]
     )
     yield f"<h3 class=part>How it was made</h3><pre>{escape(spelled(made.command))}</pre><p class=faint>telltale "
-    yield f"{escape(made.version)}, commit {escape(str(made.commit))}, {escape(made.time)}. "
+    yield f"{escape(made.version)}, commit {escape(made.commit or 'unknown')}, {escape(made.time)}. "
     yield "This page holds everything itself and asks the network for nothing.</p>"
 
 

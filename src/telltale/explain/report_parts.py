@@ -208,7 +208,8 @@ def _about(one: Table, content: Content) -> Iterator[str]:
     for path, count in content.run.omitted.items():
         if path.parent == one.path.parent and count:
             name = escape(spelled(str(path.relative_to(folder))))
-            yield f"<p>{count:,} pictures are not in it; <code>{name}</code> says why.</p>"
+            many = "1 picture is" if count == 1 else f"{count:,} pictures are"
+            yield f"<p>{many} not in it; <code>{name}</code> says why.</p>"
     yield from how(content.run.summaries.get(one.path.parent))
 
 
