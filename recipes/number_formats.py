@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from telltale.errors import require
 
@@ -24,13 +23,13 @@ def number_format(machine: str | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """bf16 minus fp32 within each network, averaged over networks.
+    """bf16 minus fp32, networks and seeds apart.
 
     Attributes:
         value, low, high: the difference with its 95 % interval by Student's t.
-        p: share of relabellings within networks that part the two at least as far.
+        p: two-sided, of no difference.
         detectable: the difference that this many runs would have shown four times in five.
-        networks, runs: how many had both formats.
+        networks, runs: how many networks had both formats; all runs.
     """
 
     value: float
@@ -42,44 +41,46 @@ class Gap:
     runs: int
 
 
-def gap(values: Mapping[Any, Sequence[tuple[str, float]]], *, relabellings: int = 5000) -> Gap | None:
-    """Compare formats within each network.
+def gap(values: Mapping[Any, Sequence[tuple[str, int, float]]]) -> Gap | None:
+    """Compare formats by least squares with a level for each network and one for each seed.
+
+    A seed decides the order of pictures for every network alike, so that a lucky one must not count for the format it
+    happened to be trained in.
 
     Args:
-        values: by network, (format, figure) of every run.
-        relabellings: of the permutation test.
+        values: by network, (format, seed, figure) of every run.
 
     Returns:
-        None where no network has both formats, or no network two runs in one.
+        None where networks and seeds explain which run had which format, or nothing is left to judge by.
     """
-    strata = []
-    for runs in values.values():
-        is_bf16 = np.array([name == "bf16" for name, _ in runs])
-        if is_bf16.any() and not is_bf16.all():
-            strata.append((is_bf16, np.array([figure for _, figure in runs])))
-    free = sum(is_bf16.size - 2 for is_bf16, _ in strata)
-    if free < 1:
+    runs = [(key, *one) for key, each in values.items() for one in each]
+    if not runs:
         return None
-    weights = np.array([is_bf16.sum() * (~is_bf16).sum() / is_bf16.size for is_bf16, _ in strata])
-
-    def parted(labels: Sequence[NDArray[np.bool_]]) -> float:
-        each = [y[one].mean() - y[~one].mean() for one, (_, y) in zip(labels, strata, strict=True)]
-        return float(np.dot(weights, each) / weights.sum())
-
-    value = parted([is_bf16 for is_bf16, _ in strata])
-    within = sum(((y[one] - y[one].mean()) ** 2).sum() for is_bf16, y in strata for one in (is_bf16, ~is_bf16))
-    error = float(np.sqrt(within / free / weights.sum()))
-    random = np.random.default_rng(0)
-    others = [parted([random.permutation(is_bf16) for is_bf16, _ in strata]) for _ in range(relabellings)]
-    reach = float(require("scipy.stats", "evaluate").t.ppf(0.975, free)) * error
+    keys, formats, seeds, figures = zip(*runs, strict=True)
+    is_bf16 = np.array([name == "bf16" for name in formats], np.float64)
+    levels = [np.array([one == key for one in keys], np.float64) for key in dict.fromkeys(keys)]
+    levels += [np.array([one == seed for one in seeds], np.float64) for seed in sorted(set(seeds))]
+    y = np.array(figures)
+    base = np.stack(levels, axis=1)
+    # What of format and figure networks and seeds leave open (Frisch and Waugh 1933).
+    open_format, open_figure = ((one - base @ np.linalg.lstsq(base, one)[0]) for one in (is_bf16, y))
+    free = y.size - int(np.linalg.matrix_rank(base)) - 1
+    power = float(open_format @ open_format)
+    if power < 1e-9 or free < 1:
+        return None
+    value = float(open_format @ open_figure) / power
+    error = float(np.sqrt(((open_figure - value * open_format) ** 2).sum() / free / power))
+    student = require("scipy.stats", "evaluate").t
+    reach = float(student.ppf(0.975, free)) * error
+    both = sum(len({name for name, *_ in each}) > 1 for each in values.values())
     return Gap(
         value=value,
         low=value - reach,
         high=value + reach,
-        p=(1 + sum(abs(one) >= abs(value) - 1e-12 for one in others)) / (1 + relabellings),
+        p=float(2 * student.sf(abs(value) / error, free)) if error else float(value == 0),
         detectable=reach + 0.84 * error,
-        networks=len(strata),
-        runs=sum(is_bf16.size for is_bf16, _ in strata),
+        networks=both,
+        runs=y.size,
     )
 
 
@@ -96,14 +97,14 @@ def said(machines: Sequence[str | None], untrained: int, gaps: Mapping[str, Gap 
     words.append(f"; {untrained} runs train no network." if untrained else ".")
     for name, found in gaps.items():
         if found is None:
-            words.append(f" {name}: too few networks have runs in both to compare.")
+            words.append(f" {name}: too few networks have runs in both, with a seed in common, to compare.")
             continue
         differ = found.low > 0 or found.high < 0
         words.append(
-            f" {name}, {found.networks} networks with both ({found.runs} runs): bf16 minus fp32 {found.value:+.4f} "
-            f"[{found.low:+.4f}, {found.high:+.4f}], p {found.p:.2g}: "
+            f" {name}, {found.networks} networks with both ({found.runs} runs): bf16 minus fp32, seeds apart, "
+            f"{found.value:+.4f} [{found.low:+.4f}, {found.high:+.4f}], p {found.p:.2g}: "
             + (
-                "they differ by more than seeds do: networks of unlike formats cannot be compared."
+                "they differ by more than seeds do: compare networks that have as many runs of each."
                 if differ and found.p < 0.05
                 else f"no difference beyond that of seeds; one of {found.detectable:.3f} would probably have shown."
             )

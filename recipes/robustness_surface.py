@@ -315,9 +315,9 @@ def formats(found: Sequence[tuple[dict[str, Any], Figures]]) -> tuple[str, dict[
     names = [cell.get("trained_in") or number_format(cell.get("machine")) for cell, _ in found]
 
     def compared(figure: Callable[[Figures], float]) -> Gap | None:
-        values: dict[tuple[str, str], list[tuple[str, float]]] = {}
-        for name, (_, one) in zip(names, found, strict=True):
-            values.setdefault(one.network, []).append((name, figure(one)))
+        values: dict[tuple[str, str], list[tuple[str, int, float]]] = {}
+        for name, (cell, one) in zip(names, found, strict=True):
+            values.setdefault(one.network, []).append((name, cell["rows"][0]["seed"], figure(one)))
         return gap(values)
 
     gaps = {

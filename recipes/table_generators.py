@@ -424,11 +424,14 @@ def formats(
     """How many runs were trained in which number format, and whether that shows in these figures of a cell."""
     trained = {key: cells for key, cells in found.items() if key[0] not in (HEADERS, SPECTRUM)}
     gaps = {
-        name: gap({
-            key: [(number_format(one.get("machine")), figure(one)) for one in cells] for key, cells in trained.items()
-        })
+        name: gap(
+            {
+                key: [(number_format(one.get("machine")), one["seed"], figure(one)) for one in cells]
+                for key, cells in trained.items()
+            }
+        )
         for name, figure in figures_of.items()
-    }  # fmt: skip
+    }
     machines = [one.get("machine") for cells in trained.values() for one in cells]
     untrained = sum(map(len, found.values())) - len(machines)
     return said(machines, untrained, gaps), gaps

@@ -113,27 +113,31 @@ def test_cells_say_their_number_format_and_those_that_do_not_are_older() -> None
 
 
 @pytest.mark.parametrize("shift", [0.0, 0.05])
-def test_formats_differ_where_they_do_and_networks_own_levels_do_not_count(shift: float) -> None:
+def test_formats_differ_where_they_do_and_levels_of_networks_and_seeds_do_not_count(shift: float) -> None:
+    """Seeds 0 and 1 were trained in one format, 3 and 4 in the other, 2 in both; seed 4 is lucky for all."""
     random = np.random.default_rng(5)
     values = {
-        level: [
-            (name, 0.1 * level + shift * (name == "bf16") + random.normal(0, 0.01))
-            for name in ("fp32", "fp32", "bf16", "bf16", "bf16")
+        network: [
+            (name, seed, 0.1 * network + 0.3 * (seed == 4) + shift * (name == "bf16") + random.normal(0, 0.01))
+            for seed, name in enumerate(("fp32", "fp32", "bf16" if network % 2 else "fp32", "bf16", "bf16"))
         ]
-        for level in range(5)
+        for network in range(12)
     }
-    found = gap(values | {"one format only": [("fp32", 0.9), ("fp32", 0.1)]})
+    found = gap(values | {"one format only": [("fp32", 0, 0.9), ("fp32", 1, 0.9)]})
     assert found is not None
-    assert (found.networks, found.runs) == (5, 25)
+    assert (found.networks, found.runs) == (12, 62)
     assert found.low < shift < found.high
-    assert found.detectable < 0.02
+    assert found.detectable < 0.03
     assert (found.p < 0.01) == (shift > 0)
     words = said(["a, bf16"] * 15 + ["a"] * 10, 3, {"AUC": found})
     assert words.startswith("Number formats: 10 networks were trained in fp32, 15 in bf16; 3 runs train no network.")
     assert ("they differ by more than seeds do" in words) == (shift > 0)
 
 
-def test_formats_are_not_compared_where_no_network_has_both() -> None:
-    assert gap({"a": [("fp32", 0.5), ("fp32", 0.6)], "b": [("bf16", 0.7)]}) is None
-    assert gap({"a": [("fp32", 0.5), ("bf16", 0.6)]}) is None, "two runs have no spread of seeds"
+def test_formats_are_not_compared_where_seeds_or_networks_explain_them() -> None:
+    pair = (("fp32", 0, 0.5), ("fp32", 1, 0.6), ("bf16", 2, 0.7))
+    assert gap({"a": pair, "b": pair}) is None, "every seed has one format"
+    assert gap({"a": [("fp32", 0, 0.5), ("fp32", 1, 0.6)], "b": [("bf16", 0, 0.7), ("bf16", 1, 0.8)]}) is None
+    assert gap({"a": [("fp32", 0, 0.5), ("bf16", 1, 0.6)]}) is None, "two runs have no spread of seeds"
+    assert gap({}) is None
     assert "too few networks" in said(["a"], 0, {"AUC": None})
