@@ -120,6 +120,12 @@ def test_an_error_is_no_verdict(words: tuple[str, ...], said: str) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_names_of_columns_that_nothing_reads_are_an_error(data: Path) -> None:
+    done = run("--real", data / "real", "--fake", data / "png", "--group-column", "person")
+    assert done.exit_code == 3
+    assert "found folders of one label only" in done.stderr
+
+
 def test_one_label_only_is_no_verdict(data: Path) -> None:
     done = run("--real", data / "real")
     assert done.exit_code == 3

@@ -101,7 +101,10 @@ def test_what_cannot_be_done_is_an_error(tmp_path: Path, data: Path) -> None:
     with pytest.raises(InvalidConfig, match="a preset out of"):
         run(data, "--out", out, "--preset", "papers")
     with pytest.raises(InvalidDataset, match="nothing there"):
-        run(data / "gone", "--out", out)
+        run(data / "gone", "--out", out, "--group-column", "person")
+    for sources in ((data,), ("--real", data / "real", "--fake", data / "fake")):
+        with pytest.raises(InvalidDataset, match="a manifest or shards with the column person"):
+            run(*sources, "--out", out, "--group-column", "person")
     assert not out.exists()
 
 

@@ -145,12 +145,13 @@ def _no_verdict_on_errors() -> Iterator[None]:
 
 def _samples(given: Given, split: str | None) -> "list[Sample]":
     from telltale.data.layouts import of_one_label
-    from telltale.data.samples import scan
+    from telltale.data.samples import check_columns, scan
     from telltale.data.vocabulary import vocabulary
 
     found = []
     if given.sources:
         found += scan(given.sources, columns=given.columns, split=split, labels=vocabulary(*given.words))
+    check_columns(given.sources, given.columns)
     for folders, is_fake in ((given.real, False), (given.fake, True)):
         names = [folder.resolve().name for folder in folders]
         for folder, name in zip(folders, names, strict=True):

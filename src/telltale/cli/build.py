@@ -117,10 +117,11 @@ def _samples(
     labels: Mapping[str, bool],
 ) -> "list[Sample]":
     from telltale.data.layouts import of_one_label
-    from telltale.data.samples import scan
+    from telltale.data.samples import check_columns, scan
 
     named = {key: name for key, name in columns.items() if name is not None}
     found = scan(sources, columns=named, labels=labels) if sources else []
+    check_columns(sources, named)
     for folders, is_fake in ((real, False), (fake, True)):
         found += [sample for folder in folders for sample in of_one_label(folder, is_fake)]
     if not found:

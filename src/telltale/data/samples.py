@@ -10,7 +10,7 @@ from telltale.data.shards import in_shard
 from telltale.data.vocabulary import Labels
 from telltale.errors import InvalidDataset
 
-__all__ = ["Member", "Sample", "scan"]
+__all__ = ["Member", "Sample", "check_columns", "scan"]
 
 
 def scan(
@@ -43,19 +43,29 @@ def scan(
             columns where no source has any.
         MissingExtra: Parquet without the `[evaluate]` extra.
     """
-    if columns and sources and not any(map(has_columns, sources)):
-        raise InvalidDataset(
-            expected=f"a manifest or shards with the column {', '.join(columns.values())}",
-            found=", ".join(map(str, sources)),
-            do="Leave the names of columns out, or name the manifest itself.",
-        )
     found = [sample for source in sources for sample in _in_source(source, columns or {}, labels or {})]
+    if sources:
+        check_columns(sources, columns or {})
     chosen = [sample for sample in found if split in (None, sample.split)]
     if not chosen:
         names = ", ".join(map(str, sources)) or "no source"
         kept = f"none of the split {split!r} among {len(found):,}" if found else "none"
         raise InvalidDataset(expected="images", found=f"{kept} in {names}", do="Check the path and the split.")
     return chosen
+
+
+def check_columns(sources: Sequence[Path], columns: Mapping[str, str]) -> None:
+    """Refuse names of columns that nothing would read, instead of leaving them unused.
+
+    Raises:
+        InvalidDataset: names of columns, and no source that has any.
+    """
+    if columns and not any(map(has_columns, sources)):
+        raise InvalidDataset(
+            expected=f"a manifest or shards with the column {', '.join(columns.values())}",
+            found=", ".join(map(str, sources)) or "folders of one label only",
+            do="Leave the names of columns out, or name the manifest itself.",
+        )
 
 
 def _in_source(source: Path, columns: Mapping[str, str], labels: Labels) -> list[Sample]:
