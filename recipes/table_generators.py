@@ -46,6 +46,7 @@ import torch
 from numpy.typing import NDArray
 
 from comparisons import Answer, Estimate, Question, Runs, answers, areas, chance, conclusions, table, versus
+from depth_choice import chosen_depth, depth_words, validation_auc
 from number_formats import Gap, gap, number_format, said
 from telltale.data.build import build
 from telltale.data.cues import container_cues
@@ -196,9 +197,14 @@ def settings(bench: Bench, model: str, augmentation: str, seed: int) -> TrainCon
     )
 
 
+def folder_of(bench: Bench, model: str, augmentation: str, seed: int) -> Path:
+    """Of one training run."""
+    return bench.work / "train" / f"{model}-{augmentation}-{seed}".replace(" ", "_")
+
+
 def trained(bench: Bench, model: str, augmentation: str, seed: int) -> Path:
     """The weights of one network: trained, or trained on where an interrupted run stopped."""
-    out = bench.work / "train" / f"{model}-{augmentation}-{seed}".replace(" ", "_")
+    out = folder_of(bench, model, augmentation, seed)
     config = settings(bench, model, augmentation, seed)
     if not (out / "done").exists():
         for _ in train(config, out, resume=out.exists(), samples=bench.training, command=invocation()):
@@ -259,14 +265,18 @@ def shallow(bench: Bench, model: str, seed: int) -> Score:
 def cell(bench: Bench, model: str, augmentation: str, seed: int) -> dict[str, Any]:
     """Scores of all tested pictures by one trained model."""
     begin = time.perf_counter()
+    validation = {}
     if model in (HEADERS, SPECTRUM):
         scores = shallow(bench, model, seed)(bench.tested)
     else:
-        scores = network(trained(bench, model, augmentation, seed))(bench.tested)
+        weights = trained(bench, model, augmentation, seed)
+        scores = network(weights)(bench.tested)
+        validation = {"validation_auc": validation_auc(weights)}
     return {
         "model": model,
         "augmentation": augmentation,
         "seed": seed,
+        **validation,
         "data_fingerprint": bench.fingerprint,
         "seconds": round(time.perf_counter() - begin),
         "commit": commit(),
@@ -285,14 +295,25 @@ def run(bench: Bench, seeds: int, part: tuple[int, int]) -> None:
     wanted = [(model, augmentation, seed) for seed in range(seeds) for model, augmentation in models]
     for model, augmentation, seed in wanted[part[0] - 1 :: part[1]]:
         path = path_of(bench, model, augmentation, seed)
-        if not path.exists():
+        weights = folder_of(bench, model, augmentation, seed) / "best.safetensors"
+        if path.exists() and weights.with_name("done").exists():
+            # Early cells were written without it.
+            found = json.loads(path.read_text())
+            if "validation_auc" not in found and found["data_fingerprint"] == bench.fingerprint:
+                keep(path, {**found, "validation_auc": validation_auc(weights)})
+        elif not path.exists():
             found = cell(bench, model, augmentation, seed)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_suffix(".tmp")
-            temporary.write_text(json.dumps(found) + "\n")
-            temporary.replace(path)
+            keep(path, found)
             means = [f"{row['source']} {row['auc']:.2f}" for row in rows(bench, found)]
             print(path.stem, f"{found['seconds']} s", *means, flush=True)
+
+
+def keep(path: Path, found: dict[str, Any]) -> None:
+    """Write a cell, all or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(found) + "\n")
+    temporary.replace(path)
 
 
 def pools(bench: Bench) -> Iterator[tuple[str, bool, bool, NDArray[np.intp]]]:
@@ -466,6 +487,10 @@ def summarise(bench: Bench, command: str) -> None:
             f"{model}, {augmentation}": {"seeds": one.seeds, **{name: part.rounded() for name, part in shown(one)}}
             for (model, augmentation), one in runs.items()
         },
+        "depth": chosen_depth(
+            {name: found.get((name, "none"), []) for name in TRUNCATED},
+            {name: runs[name, "none"].of((*OTHER_FAKE, *TWINS)) for name in TRUNCATED if (name, "none") in runs},
+        ),
         "answers": [one.json() for one in answered(runs)],
         "bf16_minus_fp32": {name: None if one is None else asdict(one) for name, one in gaps.items()},
     }
@@ -499,6 +524,7 @@ def markdown(about: dict[str, Any], runs: dict[tuple[str, str], Runs], formats: 
     yield "pictures]; “not shown” where that interval holds 0."
     yield ""
     yield from conclusions(found)
+    yield depth_words(about["depth"])
     yield f"- **{formats.replace(': ', '.** ', 1)}"
     yield ""
     yield "On how many networks the interval of AUC lies above, around, or below 0.5 (the two labels mixed up):"
