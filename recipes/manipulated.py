@@ -20,7 +20,7 @@ The labels cannot be read off anything but the manipulation: real and fakes of a
 codec. celebahq comes without names, and the same person may have been photographed twice: photographs are apart between
 the splits, people possibly not all. As every person is real as often as fake, knowing one does not help.
 
-Cost: 12 minutes of one core of a 2021 server CPU, most of it the autoencoder; two processes share it.
+Cost: 2 minutes of one core of a 2021 server CPU, most of it the autoencoder; --workers 2 shares it.
 """
 
 import argparse
