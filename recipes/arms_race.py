@@ -17,7 +17,8 @@ defence calls fake of the current samples, of those of all earlier rounds, and o
 
 Every (defence, seed) is one file in results/arms_race/; a rerun computes only what is missing and goes on inside a
 training or finetuning that was interrupted. Cost: five to fifteen minutes a defence and seed on one core of a 2021
-server CPU. `--summarise` writes results/arms_race.csv, .json and .md from the cells there are.
+server CPU. `--summarise` writes results/arms_race.csv, .json and .md from the cells there are, and says
+which are missing.
 """
 
 import argparse
@@ -119,10 +120,14 @@ def row(
     }
 
 
+def wanted(bench: Contest, seeds: int) -> list[tuple[str, int]]:
+    """Seeds outermost, so that an interrupted run leaves whole seeds."""
+    return [(name, seed) for seed in range(seeds) for name in list(DEFENCES)[: 2 if bench.quick else None]]
+
+
 def run(bench: Contest, unseen: Path, seeds: int, rounds: int, part: tuple[int, int]) -> None:
-    """Every missing cell of one part, seeds outermost so that an interrupted run leaves whole seeds."""
-    wanted = [(name, seed) for seed in range(seeds) for name in list(DEFENCES)[: 2 if bench.quick else None]]
-    for defence, seed in wanted[part[0] - 1 :: part[1]]:
+    """Every missing cell of one part."""
+    for defence, seed in wanted(bench, seeds)[part[0] - 1 :: part[1]]:
         path = bench.cells / f"{defence}-{seed}.json"
         if not path.exists():
             keep(path, cell(bench, unseen, defence, seed, rounds))
@@ -149,7 +154,9 @@ def rows(cells: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 def summarise(bench: Contest) -> None:
     """The table of all rows, and what people read."""
-    cells = [json.loads(path.read_text()) for path in sorted(bench.cells.glob("*.json"))]
+    paths = [bench.cells / f"{name}-{seed}.json" for name, seed in wanted(bench, 1 if bench.quick else SEEDS)]
+    cells = [json.loads(path.read_text()) for path in sorted(paths) if path.exists()]
+    missing = [path.stem for path in paths if not path.exists()]
     if not cells:
         sys.exit(f"no cells in {bench.cells}: run without --summarise first")
     results = bench.cells.parent
@@ -162,11 +169,12 @@ def summarise(bench: Contest) -> None:
         "machine": cells[0]["machine"],
         "date": time.strftime("%Y-%m-%d"),
         "cells": [f"{one['defence']}-{one['seed']}" for one in cells],
+        "missing": missing,
         "seconds_of_all_cells": sum(one["seconds"] for one in cells),
     }
     (results / "arms_race.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
     (results / "arms_race.md").write_text("\n".join(markdown(found)) + "\n", encoding="utf-8")
-    print(f"written: {results / 'arms_race.md'}, {len(cells)} cells")
+    print(f"written: {results / 'arms_race.md'}, {len(cells)} cells, {len(missing)} missing")
 
 
 def markdown(found: Sequence[dict[str, Any]]) -> Iterator[str]:

@@ -12,11 +12,14 @@ import pytest
 import torch
 import typer
 from PIL import Image
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from telltale.cli.finetune import finetune
 from telltale.errors import InvalidConfig, InvalidDataset, InvalidDetector
+from telltale.generate.adapters import open_generator
+from telltale.generate.autoencoder import decoder, encoder
+from telltale.generate.dcgan import Dcgan
 from telltale.generate.families import GeneratorFacts, build_generator, load_generator, save_generator
 from telltale.generate.finetuning_config import FinetuneConfig
 from telltale.image import Preparation
@@ -26,7 +29,7 @@ from telltale.spec import DetectorSpec
 
 NO_SETTINGS = {
     *("generator", "against", "reals", "split", "include", "out"),
-    *("loss", "jpeg", "quality", "resume", "dry_run", "threads"),
+    *("loss", "jpeg", "side", "quality", "resume", "dry_run", "threads"),
 }
 SMALL = (
     "--steps",
@@ -143,11 +146,32 @@ def test_a_vae_is_finetuned_by_resynthesis_and_latents_move_alone(home: Path, tm
         run(*words(home), "--loss", "odd", "--out", tmp_path / "none")
 
 
+def test_generators_of_others_are_finetuned_and_read_again(home: Path, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    given = tmp_path / "dcgan_celeba32.safetensors"
+    save_file(Dcgan().state_dict(), given)
+    for half, network in (("encoder", encoder()), ("decoder", decoder())):
+        save_file(network.state_dict(), tmp_path / f"taef2_{half}.safetensors")
+    run(given, *words(home)[1:], "--out", tmp_path / "dcgan")
+    made, before = open_generator(tmp_path / "dcgan" / "generator.safetensors"), open_generator(given)
+    assert made.facts.family == "dcgan"
+    assert made.facts.made_with["read_from"] == "dcgan_celeba32.safetensors"
+    pairs = zip(made.generator.parameters(), before.generator.parameters(), strict=True)
+    assert any(not torch.equal(a, b) for a, b in pairs)
+    given.unlink()
+    run(tmp_path, *words(home)[1:], "--side", 16, "--out", tmp_path / "tiny")
+    assert json.loads((tmp_path / "tiny" / "run.json").read_text())["loss"] == "resynthesis"
+    run(tmp_path, *words(home)[1:], "--side", 16, "--loss", "latents", "--out", tmp_path / "moved")
+    assert load_file(tmp_path / "moved" / "latents.safetensors")["latents"].shape == (4, 32 * 2 * 2)
+    with pytest.raises(InvalidConfig, match="an autoencoder"):
+        run(tmp_path, *words(home)[1:], "--side", 16, "--loss", "adversarial", "--out", tmp_path / "none")
+
+
 def test_what_cannot_be_fooled_or_read_is_said(home: Path, tiny_detector: Path, tmp_path: Path) -> None:
     for word in (tiny_detector, "telltale-faces"):
         with pytest.raises(InvalidDetector, match="with gradients"):
             run(home / "gan.safetensors", "--against", word, "--reals", home / "photographs", "--out", tmp_path)
-    with pytest.raises(InvalidConfig, match="a generator's file"):
+    with pytest.raises(InvalidConfig, match="a generator of telltale's"):
         run(home / "detector.safetensors", *words(home)[1:], "--out", tmp_path)
     fakes = tmp_path / "fake"
     fakes.mkdir()

@@ -1,7 +1,7 @@
 """Generators' files with random numbers and the right names, and where the true ones lie if they are there."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from telltale.generate.dcgan import Dcgan
 from telltale.generate.srgan import Upsampler
 from telltale.generate.vae import Vae
 
-MAKERS = {
+MAKERS: dict[str, Callable[[], nn.Module]] = {
     "taef2_encoder": encoder,
     "taef2_decoder": decoder,
     "fast_srgan_x4": Upsampler,

@@ -111,6 +111,9 @@ def test_a_target_counts_only_at_a_quality_that_is_asked_for() -> None:
     assert not reached(settings, began, _step(fooled=0.4, quality=2.0))
     assert reached(replace(settings, quality_within=None), began, _step(fooled=0.5, quality=9.0))
     assert not reached(replace(settings, target=None), began, _step(fooled=1.0, quality=1.0))
+    below = _step(fooled=0.0, quality=-0.002)
+    assert reached(settings, below, _step(fooled=0.6, quality=-0.002))
+    assert not reached(settings, below, _step(fooled=0.6, quality=0.001))
 
 
 def _step(*, fooled: float, quality: float) -> Step:
@@ -204,6 +207,14 @@ def test_what_breaks_later_leaves_the_last_good_state(pictures: Tensor, judge: J
     with pytest.raises(NotFinite, match="the last good state"):
         list(steps)
     assert (tmp_path / STATE_FILE).read_bytes() == before
+
+
+def test_a_critic_that_breaks_alone_leaves_no_state(pictures: Tensor, judge: Judge, tmp_path: Path) -> None:
+    generator, own = gan(pictures)
+    broken = replace(own, learn=lambda images, step: float("nan"))
+    with pytest.raises(NotFinite, match="after 1 of its steps alone"):
+        next(finetune(generator, [judge], broken, replace(SETTINGS, warm_up=3), tmp_path))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_collapse_is_named(pictures: Tensor, judge: Judge, tmp_path: Path) -> None:

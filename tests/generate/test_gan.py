@@ -60,3 +60,16 @@ def test_the_critic_is_one_lipschitz_as_its_normalisation_says() -> None:
 def test_sizes_that_mean_nothing(latent: int, width: int) -> None:
     with pytest.raises(InvalidConfig, match="1 or more"):
         ConvolutionalGenerator(upsampling="nearest", latent=latent, width=width)
+
+
+@pytest.mark.parametrize("side", [8, 32, 64, 128])
+def test_a_critic_of_any_power_of_two(side: int) -> None:
+    critic = ConvolutionalCritic(width=2, side=side)
+    assert critic(torch.zeros(3, 3, side, side)).shape == (3,)
+    assert len(critic.stages) == {8: 1, 32: 3, 64: 4, 128: 5}[side]
+
+
+@pytest.mark.parametrize("side", [4, 48])
+def test_a_critic_of_another_side_is_refused(side: int) -> None:
+    with pytest.raises(InvalidConfig, match=f"{side} px"):
+        ConvolutionalCritic(side=side)

@@ -24,23 +24,27 @@ Number = int | None
 Real = float | None
 _NOT_SETTINGS = (
     *("generator", "against", "reals", "split", "include", "out"),
-    *("loss", "jpeg", "quality", "resume", "dry_run", "threads"),
+    *("loss", "jpeg", "side", "quality", "resume", "dry_run", "threads"),
 )
 
 
 def finetune(
-    generator: Annotated[Path, typer.Argument(help="A generator's file (.safetensors), as telltale's recipes write.")],
+    generator: Annotated[Path, typer.Argument(help="A generator's file or folder; see docs/generators.md.")],
     against: Annotated[list[str], typer.Option(help="The detector's best.safetensors; several are an ensemble.")],
     reals: Annotated[list[Path], typer.Option(help="Photographs: folders, data sets, manifests; may be repeated.")],
     out: Annotated[Path | None, typer.Option(help="A new folder for the generator, its state and figures.")] = None,
     split: Annotated[str | None, typer.Option(help="Of the photographs: train, validation, test.")] = None,
     include: Annotated[list[str] | None, typer.Option(help="Only this source; may be repeated.")] = None,
     loss: Annotated[
-        str, typer.Option(help=f"The generator's own loss: {', '.join(LOSSES)}; auto is resynthesis for a vae.")
+        str,
+        typer.Option(
+            help=f"The generator's own loss: {', '.join(LOSSES)}; auto is resynthesis where there is an encoder."
+        ),
     ] = "auto",
     jpeg: Annotated[
         int | None, typer.Option(min=1, max=100, help="The detector sees samples saved as JPEG of this quality.")
     ] = None,
+    side: Annotated[int | None, typer.Option(help="Of an autoencoder's pictures, px; other files say theirs.")] = None,
     quality: Annotated[
         bool, typer.Option(help="Measure KID (face-parser features) at every check, about 15 ms a sample.")
     ] = True,
@@ -77,6 +81,7 @@ def finetune(
         loss=loss,
         jpeg=jpeg,
         quality=quality,
+        side=side,
     )
     if dry_run:
         print("\n".join(_described(bench)))
@@ -162,7 +167,7 @@ def _write_result(bench: Bench, out: Path, past: "list[Step]") -> None:
 
     from telltale import __version__
     from telltale.data.index import write_whole
-    from telltale.generate.families import GeneratorFacts, read_generator_facts, save_generator
+    from telltale.generate.families import GeneratorFacts, save_generator
     from telltale.generate.finetuning_config import reached
     from telltale.generate.finetuning_losses import MovedLatents
     from telltale.learn.journal import write_run
@@ -181,7 +186,7 @@ def _write_result(bench: Bench, out: Path, past: "list[Step]") -> None:
     if isinstance(bench.network, MovedLatents):
         write_whole(out / "latents.safetensors", serialised({"latents": bench.network.latents.detach().contiguous()}))
     else:
-        about = read_generator_facts(bench.path)
+        about = bench.about
         made_with = {
             **about.made_with,
             "finetuned": {name: facts[name] for name in ("command", "commit", "config", "against")},

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from telltale.data.sample import Sample
+    from telltale.generate.families import GeneratorFacts
     from telltale.generate.finetuning import Quality
     from telltale.generate.finetuning_config import FinetuneConfig
     from telltale.generate.finetuning_folder import Failures
@@ -25,7 +26,7 @@ LOSSES = ("auto", "adversarial", "resynthesis", "latents")
 class Bench:
     """Everything a run needs, read."""
 
-    path: Path
+    about: "GeneratorFacts"
     network: "nn.Module"
     judges: "list[Judge]"
     own: "OwnLoss"
@@ -95,34 +96,42 @@ def prepare(
     loss: str,
     jpeg: int | None,
     quality: bool,
+    side: int | None = None,
 ) -> Bench:
     """Read generator, detectors and photographs.
 
     Args:
-        path: the generator's file.
+        path: the generator's file or folder.
         against: the detectors' files.
         reals: photographs.
         settings: of the finetuning.
         loss: one of LOSSES.
         jpeg: quality at which the detectors see the samples; None is without.
         quality: whether the samples' distance to the photographs is measured.
+        side: of an autoencoder's images, pixels; other generators say theirs.
 
     Raises:
-        InvalidConfig: no generator's file, or a loss that it does not have.
+        InvalidConfig: no generator, or a loss that it does not have.
         InvalidDetector: a detector without gradients, or damaged.
         InvalidDataset: no photograph that can be read.
     """
-    from telltale.generate.families import load_generator, read_generator_facts
+    from telltale.generate.adapters import open_generator
     from telltale.generate.finetuning_folder import nearness, photographs
     from telltale.learn.checkpoint import file_hash
 
     judges = _judges(against, jpeg)
-    network, about = load_generator(path), read_generator_facts(path)
+    opened = open_generator(path, side=side)
+    network, about = opened.generator, opened.facts
     pictures, failures = photographs(reals, int(getattr(network, "side")))  # noqa: B009 (as below)
     chosen = _chosen_loss(loss, network)
     network, own = _own(chosen, network, pictures, settings)
     facts = {
-        "generator": {"file": path.name, "sha256": file_hash(path), "family": about.family, "sizes": dict(about.sizes)},
+        "generator": {
+            "file": path.name,
+            "sha256": file_hash(opened.weights),
+            "family": about.family,
+            "sizes": dict(about.sizes),
+        },
         "against": [
             {"name": one.name, "sha256": file_hash(Path(word))} for one, word in zip(judges, against, strict=True)
         ],
@@ -132,7 +141,7 @@ def prepare(
         "unreadable": len(failures),
     }
     return Bench(
-        path=path,
+        about=about,
         network=network,
         judges=judges,
         own=own,
@@ -144,11 +153,9 @@ def prepare(
 
 
 def _chosen_loss(word: str, network: "nn.Module") -> str:
-    from telltale.generate.vae import Vae
-
     if word not in LOSSES:
         raise InvalidConfig(expected=f"a loss out of {', '.join(LOSSES)}", found=repr(word), do="Choose one.")
-    has_encoder = isinstance(network, Vae)
+    has_encoder = hasattr(network, "encode")
     if word == "resynthesis" and not has_encoder:
         raise InvalidConfig(
             expected="a generator with an encoder, which re-synthesis needs",
@@ -167,21 +174,27 @@ def _own(
     import torch
 
     from telltale.generate.finetuning_losses import MovedLatents, adversarial, resynthesis, staying
-    from telltale.generate.gan import SIDE, ConvolutionalCritic
+    from telltale.generate.gan import ConvolutionalCritic
     from telltale.generate.latents import normal_latents
+    from telltale.generate.tiny_decoder import TinyDecoder
 
     latent = int(getattr(network, "latent"))  # noqa: B009 (a Module's attributes have no type)
+    if loss == "adversarial" and isinstance(network, TinyDecoder):
+        raise InvalidConfig(
+            expected="a generator that knows which latents are pictures",
+            found="an autoencoder",
+            do="Choose another --loss.",
+        )
     if loss == "latents":
-        moved = MovedLatents(network, normal_latents(settings.checked, latent, settings.seed))
+        begin = normal_latents(settings.checked, latent, settings.seed)
+        if isinstance(network, TinyDecoder):
+            with torch.no_grad():
+                begin = network.encode(pictures[: settings.checked].float() / 127.5 - 1)[0]
+        moved = MovedLatents(network, begin)
         return moved, staying(moved, settings)
     if loss == "resynthesis":
         return network, resynthesis(lambda images: network.encode(images)[0], pictures, settings)  # type: ignore[operator]
-    if pictures.shape[-1] != SIDE:
-        raise InvalidConfig(
-            expected=f"a generator of {SIDE} px, for which there is a critic",
-            found=f"{pictures.shape[-1]} px",
-            do="Choose --loss latents, or call telltale.generate.finetuning.finetune with a critic of your own.",
-        )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        return network, adversarial(ConvolutionalCritic(), pictures, settings, latent=latent)
+        critic = ConvolutionalCritic(side=pictures.shape[-1])
+        return network, adversarial(critic, pictures, settings, latent=latent)

@@ -2,7 +2,8 @@
 
 A real photograph that passes encoder and decoder keeps its content, pixel for pixel in place, and gains the decoder's
 texture: an aligned fake. The structure follows the parameter names of the files (`taef2_encoder`, `taef2_decoder`,
-distilled from FLUX.2's autoencoder).
+distilled from FLUX.2's autoencoder). Others of the family (`taesd`, `taef1`, diffusers' `AutoencoderTiny`) differ in
+the channels of their latents and have no gates.
 """
 
 from pathlib import Path
@@ -54,31 +55,36 @@ class SoftClamp(nn.Module):
         return torch.tanh(latents / 3) * 3
 
 
-def encoder() -> nn.Sequential:
-    """Images in [0, 1], (n, 3, height, width), to latents (n, 32, height/8, width/8)."""
+def encoder(*, latent_channels: int = LATENT_CHANNELS, gated: bool = True) -> nn.Sequential:
+    """Images in [0, 1], (n, 3, height, width), to latents (n, latent_channels, height/8, width/8)."""
     layers: list[nn.Module] = [nn.Conv2d(3, CHANNELS, 3, padding=1), Block()]
     for stage in range(3):
         layers.append(nn.Conv2d(CHANNELS, CHANNELS, 3, stride=2, padding=1, bias=False))
-        layers += [Block(gated=stage == 2) for _ in range(3)]
-    return nn.Sequential(*layers, nn.Conv2d(CHANNELS, LATENT_CHANNELS, 3, padding=1))
+        layers += [Block(gated=gated and stage == 2) for _ in range(3)]
+    return nn.Sequential(*layers, nn.Conv2d(CHANNELS, latent_channels, 3, padding=1))
 
 
-def decoder() -> nn.Sequential:
-    """Latents (n, 32, h, w) to images in about [0, 1], (n, 3, 8h, 8w)."""
-    layers: list[nn.Module] = [SoftClamp(), nn.Conv2d(LATENT_CHANNELS, CHANNELS, 3, padding=1), nn.ReLU()]
+def decoder(*, latent_channels: int = LATENT_CHANNELS, gated: bool = True) -> nn.Sequential:
+    """Latents (n, latent_channels, h, w) to images in about [0, 1], (n, 3, 8h, 8w)."""
+    layers: list[nn.Module] = [SoftClamp(), nn.Conv2d(latent_channels, CHANNELS, 3, padding=1), nn.ReLU()]
     for stage in range(3):
-        layers += [Block(gated=stage == 0) for _ in range(3)]
+        layers += [Block(gated=gated and stage == 0) for _ in range(3)]
         layers += [nn.Upsample(scale_factor=2), nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1, bias=False)]
     return nn.Sequential(*layers, Block(), nn.Conv2d(CHANNELS, 3, 3, padding=1))
 
 
 class Autoencoder(nn.Module):
-    """Encoder and decoder together."""
+    """Encoder and decoder together.
 
-    def __init__(self) -> None:
+    Args:
+        latent_channels: 4 for Stable Diffusion's, 16 for FLUX.1's, 32 for FLUX.2's.
+        gated: whether the stages next to the latents have gates, as FLUX.2's.
+    """
+
+    def __init__(self, *, latent_channels: int = LATENT_CHANNELS, gated: bool = True) -> None:
         super().__init__()
-        self.encoder = encoder()
-        self.decoder = decoder()
+        self.encoder = encoder(latent_channels=latent_channels, gated=gated)
+        self.decoder = decoder(latent_channels=latent_channels, gated=gated)
 
     def forward(self, images: Float[Tensor, "n 3 height width"]) -> Float[Tensor, "n 3 height width"]:
         """Images in [0, 1] to their re-synthesis in [0, 1].

@@ -4,12 +4,14 @@ The structure follows the parameter names of `dcgan_celeba32`; the running stati
 what the names leave open: uniform latents, and no activation after the first block.
 """
 
+from math import sqrt
 from pathlib import Path
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from telltale.generate.latents import normal_latents
 from telltale.generate.loading import with_weights
 
 LATENT = 100
@@ -43,6 +45,19 @@ class Dcgan(nn.Module):
         """
         latents = torch.rand(n, LATENT, generator=torch.Generator().manual_seed(seed)) * 2 - 1
         images: Tensor = self(latents.to(next(self.parameters()).device))
+        return images
+
+
+class DcganFromNormal(Dcgan):
+    """The same from standard normal latents, which are what finetuning and inversion give every generator."""
+
+    def forward(self, latents: Float[Tensor, "n 100"]) -> Float[Tensor, "n 3 32 32"]:
+        """Latents to images in [-1, 1]; the normal distribution is bent into the uniform one."""
+        return super().forward(torch.erf(latents / sqrt(2)))
+
+    def sample(self, n: int, seed: int) -> Float[Tensor, "n 3 32 32"]:
+        """Images in [-1, 1] from standard normal latents; the first k are the same whatever n is."""
+        images: Tensor = self(normal_latents(n, LATENT, seed).to(next(self.parameters()).device))
         return images
 
 

@@ -13,15 +13,20 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from telltale.errors import InvalidConfig
+from telltale.generate.dcgan import DcganFromNormal
+from telltale.generate.diffusers_pipeline import DenoisedNoise
 from telltale.generate.diffusion import DiffusionModel
 from telltale.generate.factor_analysers import FactorAnalysers
 from telltale.generate.gan import ConvolutionalGenerator
 from telltale.generate.glow import Glow
 from telltale.generate.loading import with_weights
 from telltale.generate.resnet_gan import ResidualGenerator
+from telltale.generate.stylegan2 import StyleGan2
+from telltale.generate.tiny_decoder import TinyDecoder
 from telltale.generate.vae import Vae
 
-_HEADER = "telltale_generator"
+# In the metadata of a file that telltale wrote.
+HEADER = "telltale_generator"
 
 
 class Generator(Protocol):
@@ -52,6 +57,11 @@ FAMILIES: dict[str, Callable[..., nn.Module]] = {
     "resnet_gan": ResidualGenerator,
     "diffusion": DiffusionModel,
     "glow": Glow,
+    # Of others, read by `telltale.generate.adapters`; so that what was finetuned can be written and read again.
+    "dcgan": DcganFromNormal,
+    "stylegan2": StyleGan2,
+    "diffusers": DenoisedNoise,
+    "tiny_decoder": TinyDecoder,
 }
 
 
@@ -61,16 +71,16 @@ class GeneratorFacts:
 
     Attributes:
         family: a name out of FAMILIES.
-        sizes: what the family's constructor takes.
+        sizes: what the family's constructor takes; JSON values.
         made_with: how it was trained: seed, steps, data, command, commit.
     """
 
     family: str
-    sizes: Mapping[str, int]
+    sizes: Mapping[str, Any]
     made_with: Mapping[str, Any]
 
 
-def build_generator(family: str, **sizes: int) -> nn.Module:
+def build_generator(family: str, **sizes: Any) -> nn.Module:
     """An untrained generator.
 
     Raises:
@@ -89,7 +99,7 @@ def save_generator(path: Path, generator: nn.Module, facts: GeneratorFacts) -> N
     tensors = {name: _small(tensor.detach().cpu()).contiguous() for name, tensor in generator.state_dict().items()}
     header = {"family": facts.family, "sizes": dict(facts.sizes), "made_with": dict(facts.made_with)}
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    save_file(tensors, temporary, {_HEADER: json.dumps(header)})
+    save_file(tensors, temporary, {HEADER: json.dumps(header)})
     temporary.replace(path)
 
 
@@ -105,7 +115,7 @@ def read_generator_facts(path: Path) -> GeneratorFacts:
     """
     try:
         with safe_open(path, "pt") as stream:
-            return GeneratorFacts(**json.loads((stream.metadata() or {})[_HEADER]))
+            return GeneratorFacts(**json.loads((stream.metadata() or {})[HEADER]))
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise InvalidConfig(
             expected=f"a generator's file written by telltale: {path}",

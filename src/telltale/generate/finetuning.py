@@ -211,7 +211,13 @@ def _warm_up(run: _Run) -> None:
     for step in range(_WARM_UP, _WARM_UP + run.settings.warm_up):
         with torch.no_grad():
             images = run.generator(run.own.inputs(step))
-        run.own.learn(images, step)
+        loss = run.own.learn(images, step)
+        if not np.isfinite(loss):
+            raise NotFinite(
+                expected="a finite loss of the critic",
+                found=f"{loss} after {step - _WARM_UP + 1} of its steps alone, before the generator moved",
+                do="Lower the critic's learning rate; nothing was written.",
+            )
 
 
 def _update(run: _Run, step: int) -> Float[np.ndarray, " 3"]:

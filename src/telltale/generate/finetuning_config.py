@@ -104,7 +104,8 @@ def reached(settings: FinetuneConfig, began: Step, now: Step) -> bool:
         return False
     if settings.quality_within is None or now.quality is None or began.quality is None:
         return True
-    return now.quality <= began.quality * (1 + settings.quality_within)
+    # An unbiased distance can be a little below 0, where a share of it would ask for better than the start.
+    return now.quality <= began.quality + settings.quality_within * abs(began.quality)
 
 
 def _require(holds: bool, name: str, expected: str, found: object) -> None:

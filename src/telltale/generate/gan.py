@@ -71,21 +71,30 @@ def _stage(upsampling: Upsampling, inputs: int, outputs: int) -> nn.Sequential:
 
 
 class ConvolutionalCritic(nn.Module):
-    """Images (n, 3, 64, 64) in [-1, 1] to one logit each, higher for real; spectrally normalised.
+    """Images (n, 3, side, side) in [-1, 1] to one logit each, higher for real; spectrally normalised.
 
     Args:
-        width: channels of the first stage; the last has eight times as many.
+        width: channels of the first stage; each has twice as many as the one before, at most eight times these.
+        side: of the images, pixels: 8 or a larger power of two; stages halve it down to 4.
+
+    Raises:
+        InvalidConfig: another side.
     """
 
-    def __init__(self, *, width: int = 24) -> None:
+    def __init__(self, *, width: int = 24, side: int = SIDE) -> None:
         super().__init__()
-        channels = [3, width, 2 * width, 4 * width, 8 * width]
+        stages = side.bit_length() - 3
+        if side < 8 or side & (side - 1):
+            raise InvalidConfig(
+                expected="images of 8 px or a larger power of two", found=f"{side} px", do="Bring a critic of your own."
+            )
+        channels = [3, *(width * min(2**n, 8) for n in range(stages))]
         self.stages = nn.ModuleList(
-            spectral_norm(nn.Conv2d(channels[n], channels[n + 1], 4, stride=2, padding=1)) for n in range(STAGES)
+            spectral_norm(nn.Conv2d(channels[n], channels[n + 1], 4, stride=2, padding=1)) for n in range(stages)
         )
         self.last = spectral_norm(nn.Linear(channels[-1] * 16, 1))
 
-    def forward(self, images: Float[Tensor, "n 3 64 64"]) -> Float[Tensor, " n"]:
+    def forward(self, images: Float[Tensor, "n 3 side side"]) -> Float[Tensor, " n"]:
         """One logit per image."""
         features = images
         for stage in self.stages:

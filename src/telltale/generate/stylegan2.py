@@ -59,7 +59,7 @@ class StyleGan2(nn.Module):
                 do="Correct the sizes.",
             )
         self.latent, self.side = latent, SMALLEST << (len(channels) - 1)
-        self.truncation, self.clamp = truncation, clamp
+        self.channels, self.truncation, self.clamp = list(channels), truncation, clamp
         widths = [latent, *[style] * layers]
         self.mapping = nn.ModuleList(_Linear(a, b, rate=_MAPPING_RATE) for a, b in pairwise(widths))
         self.average: Tensor
