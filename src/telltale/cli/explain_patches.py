@@ -74,7 +74,7 @@ def explain_patches(
     settings = {"count": count, "unique": unique, "towards": towards, "label": label, "split": split}
     values = _summary(out, found, names, _about(loaded, samples, backend, began) | settings)
     print(json.dumps(values, allow_nan=False) if as_json else "\n".join(map(_line, values["kinds"])))
-    print(f"{out}: patches.parquet, failures.csv, summary.json, {len(names)} pictures", file=sys.stderr)
+    print(f"{out}: patches.parquet, failures.csv, summary.json, {counted(len(names), 'picture')}", file=sys.stderr)
     if found.failures:
         print(f"{counted(len(found.failures), 'picture')} failed; the reasons are in failures.csv", file=sys.stderr)
         if not found.kinds:
