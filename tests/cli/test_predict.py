@@ -224,6 +224,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(run: Run, pictures: Path, t
         assert done.code == 2
         assert len(done.err.splitlines()) == 1
         assert str(tmp_path / "file") in done.err
+        assert "Check the path" in done.err
 
 
 # ---------------------------------------------------------------- awkward names

@@ -79,7 +79,7 @@ def main() -> None:
         _stop(str(error))
     # The disk is full, a folder may not be written: nothing a traceback would explain better.
     except OSError as error:
-        _stop(f"expected to read and write files; found {error}. Check permissions and free space.")
+        _stop(f"expected to read and write files; found {error}. Check the path, permissions and free space.")
 
 
 def _say(text: str) -> None:
