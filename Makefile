@@ -40,9 +40,11 @@ $(VENV)/.made:
 	@touch $@
 
 $(VENV)/.light: $(VENV)/.made pyproject.toml
+	@echo "installing telltale into $(VENV) (about 200 MB; a minute, or several on a slow line)"
 	$(PIP) install $(QUIET) -e .
 	@touch $@
 
 $(VENV)/.full: $(VENV)/.made pyproject.toml
+	@echo "installing everything, torch included, into $(VENV) (about 2.3 GB; several minutes)"
 	$(PIP) install $(QUIET) -e '.[dev]'
 	@touch $@ $(VENV)/.light
