@@ -221,7 +221,7 @@ def legend(height: int) -> Pixels:
     ramp = np.linspace(1, 0, max(1, height - 2 * margin), dtype=np.float32)[:, None].repeat(14, axis=1)
     board.paste(Image.fromarray(colour(ramp)), (8, margin))
     if height >= 48:
-        for value, text in ((1.0, "1 fake"), (0.5, "0.5"), (0.0, "0 real")):
+        for value, text in ((1.0, "1 = fake"), (0.5, "0.5"), (0.0, "0 = real")):
             draw.text((27, margin + (1 - value) * (ramp.shape[0] - 1)), text, "black", font, anchor="lm")
     if height >= 96:
         draw.text((8, 2), "P(fake)", "black", font)
