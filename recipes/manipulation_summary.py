@@ -163,7 +163,8 @@ def markdown(asked: Experiment, about: dict[str, Any], estimates: dict[str, Esti
 def transfer(estimates: dict[str, Estimates], found: Cells) -> Iterator[str]:
     """One line a model: the manipulation it learned, those it did not, and the worst pair, over all that it learned."""
     yield "Over all manipulations learned. The minimum is that of the worst pair of learned and tested; each round of"
-    yield "the bootstrap has a worst pair of its own, so that its interval lies low."
+    yield "the bootstrap has a worst pair of its own, so that its interval lies low; AP rises where a picture is drawn"
+    yield "twice, so that its intervals lie high: judge by AUC."
     yield ""
     yield "| model | runs | AUC, learned | AUC, unseen | AUC, minimum | AP, learned | AP, unseen | AP, minimum |"
     yield "|---|---|---|---|---|---|---|---|"
