@@ -31,6 +31,16 @@ def main(data: Path, out: Path, weights: Path) -> None:
         if world.leads:
             said = {"validation": asdict(validation), "epochs": len(epochs), "alike": alike, "losses": losses}
             (out / "said.json").write_text(json.dumps(said))
+    # Where the system does not say which threads there are, this check is left out.
+    tasks = Path("/proc/self/task")
+    left = [name for name in map(name_of, tasks.iterdir()) if "gloo" in name] if tasks.is_dir() else []
+    if left:
+        raise SystemExit(f"threads that outlive the process group, and may abort the process: {left}")
+
+
+def name_of(thread: Path) -> str:
+    """The name that a thread of this process gave itself."""
+    return (thread / "comm").read_text().strip()
 
 
 if __name__ == "__main__":

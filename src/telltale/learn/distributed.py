@@ -1,5 +1,6 @@
 """Several processes that train one model: gradients averaged, validation shared out."""
 
+import importlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -76,6 +77,10 @@ def joined(world: World, *, cuda: bool) -> Iterator[World]:
     if world.size == 1:
         yield world
         return
+    # It keeps the group of the moment it is first imported in as a default argument, and an optimiser's first step
+    # imports it. Were that group ours, its threads would outlive `destroy_process_group`, and one that lets go of a
+    # tensor while the interpreter ends aborts the process after all its work is done.
+    importlib.import_module("torch.distributed.nn")
     distributed.init_process_group("nccl" if cuda else "gloo", rank=world.rank, world_size=world.size)
     try:
         yield world
