@@ -45,6 +45,15 @@ def test_samples_by_seed() -> None:
         assert not torch.equal(generator.sample(2, 1), generator.sample(2, 2))
 
 
+def test_a_new_critic_holds_the_scale_of_what_passes_through() -> None:
+    torch.manual_seed(0)
+    critic = ResidualCritic(width=8)
+    images = torch.randn(4, 3, 64, 64)
+    with torch.no_grad():
+        inside = critic.stages(critic.rgb(images))
+    assert 0.2 < float(inside.std()) < 5, "torch's usual weights give 0.03, and logits that hardly differ"
+
+
 class Sloped(nn.Module):
     """A plane whose gradient is known."""
 
