@@ -133,7 +133,7 @@ def learning(
             for_flow = GlowConfig(steps=4, batch=4, save_every=2, seed=seed) if quick else GlowConfig(seed=seed)
             return asdict(for_flow), train_glow(generator, real, for_flow, folder)
         case ResidualGenerator():
-            residual = GanConfig(steps=5200, batch=16, seed=seed, r1=0.1)
+            residual = GanConfig(steps=5200, batch=16, seed=seed, r1=0.1, learning_rate=1e-4, critic_learning_rate=4e-4)
             for_gan = GanConfig(steps=4, batch=4, save_every=2, seed=seed, r1=1.0, r1_every=2) if quick else residual
             return asdict(for_gan), train_gan(generator, ResidualCritic(), real, for_gan, folder)
         case _:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -98,14 +99,27 @@ def test_a_state_from_before_a_setting_existed_is_taken_up(pictures: Tensor, tmp
     path = tmp_path / STATE_FILE
     facts = read_facts(path)
     assert facts is not None
-    del facts["settings"]["r1"], facts["settings"]["r1_every"]
+    for name in ("r1", "r1_every", "critic_learning_rate"):
+        del facts["settings"][name]
     save_file(load_file(path), path, {"facts": json.dumps(facts)})
     run(pictures, tmp_path)
+
+
+def test_the_critic_may_learn_at_a_rate_of_its_own(pictures: Tensor, tmp_path: Path) -> None:
+    def learned(rate: float | None) -> dict[str, Tensor]:
+        name = "usual" if rate is None else f"{rate}"
+        settings = replace(SETTINGS, critic_learning_rate=rate)
+        return run(pictures, tmp_path / name, settings).state_dict()
+
+    usual, same, faster = learned(None), learned(SETTINGS.learning_rate), learned(1e-2)
+    assert all(torch.equal(same[name], usual[name]) for name in usual)
+    assert any(not torch.equal(faster[name], usual[name]) for name in usual)
 
 
 def test_too_few_pictures_and_settings_that_mean_nothing(pictures: Tensor, tmp_path: Path) -> None:
     with pytest.raises(InvalidConfig, match="at least 4 pictures"):
         run(pictures[:3], tmp_path)
-    for wrong in ({"steps": 0}, {"batch": 0}, {"learning_rate": 0.0}, {"learning_rate": float("nan")}):
+    rates = [{name: rate} for name in ("learning_rate", "critic_learning_rate") for rate in (0.0, float("nan"))]
+    for wrong in ({"steps": 0}, {"batch": 0}, *rates):
         with pytest.raises(InvalidConfig, match="1 or more"):
             GanConfig(**wrong)

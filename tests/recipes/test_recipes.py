@@ -134,6 +134,14 @@ def test_a_generator_is_finetuned_against_a_classifier_round_after_round(tmp_pat
     }
     assert "**Recovered**" in (made / "equation4.md").read_text()
     assert (made / "equation4.png").read_bytes()[:4] == b"\x89PNG"
+    run("equation4_regions.py", "--data", str(DATA), "--work", str(tmp_path / "fooled"), "--quick")
+    parts = list(csv.DictReader((made / "equation4_regions.csv").read_text().splitlines()))
+    studies = {("first", "before"), ("first", "after"), ("second", "after")}
+    assert {(row["judge"], row["samples"]) for row in parts} == studies
+    run("equation4_kinds.py", "--data", str(DATA), "--work", str(tmp_path / "kinds"), "--quick")
+    rows = list(csv.DictReader((tmp_path / "kinds" / "quick" / "equation4_kinds.csv").read_text().splitlines()))
+    assert {row["generator"] for row in rows} == {"vae-0, decoder", "gan_transposed-0, latents"}
+    assert all(float(row["distance"]) > 0 for row in rows)
     run("arms_race.py", "--data", str(DATA), "--work", str(tmp_path / "race"), "--quick")
     rows = list(csv.DictReader((tmp_path / "race" / "quick" / "arms_race.csv").read_text().splitlines()))
     assert {(row["defence"], row["round"]) for row in rows} == {

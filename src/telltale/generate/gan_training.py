@@ -37,6 +37,7 @@ class GanConfig:
         steps: updates of the generator; each after one of the critic.
         batch: pictures per update, real and made alike.
         learning_rate: of Adam (betas 0 and 0.99), for both networks; falls linearly to zero over the last half.
+        critic_learning_rate: the critic's where it is another: higher where it falls behind (Heusel et al., NIPS 2017).
         seed: of weights, order of pictures, latents and augmentation.
         save_every: steps between two states on the disk, each of which yields a record.
         r1: weight of the critic's squared slope at real pictures; 0 is without, for a critic normalised otherwise.
@@ -46,6 +47,7 @@ class GanConfig:
     steps: int = 4000
     batch: int = 32
     learning_rate: float = 2e-4
+    critic_learning_rate: float | None = None
     seed: int = 0
     save_every: int = 250
     r1: float = 0.0
@@ -58,13 +60,18 @@ class GanConfig:
             InvalidConfig: a count below 1, a learning rate that is not positive, or a negative penalty.
         """
         counts = min(self.steps, self.batch, self.save_every, self.r1_every)
-        if counts < 1 or not (self.learning_rate > 0 and self.r1 >= 0):
+        if counts < 1 or not (all(rate > 0 for rate in self.learning_rates().values()) and self.r1 >= 0):
             raise InvalidConfig(
                 expected="steps, batch, save_every and r1_every of 1 or more, a positive learning rate, and an r1 of 0 "
                 "or more",
                 found=str(asdict(self)),
                 do="Correct the numbers.",
             )
+
+    def learning_rates(self) -> dict[str, float]:
+        """Of each network, at the start."""
+        critic = self.learning_rate if self.critic_learning_rate is None else self.critic_learning_rate
+        return {"generator": self.learning_rate, "critic": critic}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,8 +126,8 @@ def train_gan(
     average = deepcopy(generator).requires_grad_(False)
     networks = {"generator": generator, "critic": critic, "average": average}
     optimisers = {
-        name: torch.optim.Adam(networks[name].parameters(), settings.learning_rate, (0.0, 0.99))
-        for name in ("generator", "critic")
+        name: torch.optim.Adam(networks[name].parameters(), rate, (0.0, 0.99))
+        for name, rate in settings.learning_rates().items()
     }
     done = _resumed(folder / STATE_FILE, settings, networks, optimisers)
     begin, sums = time.perf_counter(), np.zeros(4)
@@ -170,9 +177,9 @@ def _resumed(
 
 def _set_learning_rate(optimisers: dict[str, torch.optim.Adam], settings: GanConfig, step: int) -> None:
     share = min(1.0, 2 * (1 - step / settings.steps))
-    for optimiser in optimisers.values():
-        for group in optimiser.param_groups:
-            group["lr"] = settings.learning_rate * share
+    for name, rate in settings.learning_rates().items():
+        for group in optimisers[name].param_groups:
+            group["lr"] = rate * share
 
 
 def drawn(
