@@ -33,13 +33,16 @@ ESSENTIAL: Models = {
     name: (name, "none")
     for name in (
         *("xception_block1", "xception_block2", "xception_block3", "resnet18_layer1"),
-        *("resnet18", "mesoinception4"),
+        "resnet18",
     )
 }
 FURTHER: Models = {
     **{
         name: (name, "none")
-        for name in ("xception_block4", "xception_block5", "resnet18_layer2", "resnet18_layer3", "xception")
+        for name in (
+            *("xception_block4", "xception_block5", "resnet18_layer2", "resnet18_layer3", "xception"),
+            "mesoinception4",
+        )
     },
     **{f"resnet50, {kind}": ("resnet50", kind) for kind in ("blur+jpeg 0.1", "blur+jpeg 0.5")},
 }
