@@ -567,11 +567,13 @@ def figure(bench: Contest, cells: Sequence[dict[str, Any]]) -> Image.Image:
     firsts = [one for one in cells if one["seed"] == 0] or cells[:1]
     side, gap, line = 64, 8, 16
     width = 2 * (SHOWN * side // 2 + gap) + len(MAPS) * (MAP + gap) + 80
-    height = line + len(firsts) * (MAP + line + gap)
+    # Below each row of maps a line with their means, above it the titles.
+    step = MAP + 2 * line + gap
+    height = line + len(firsts) * step
     board = Image.new("RGB", (width, height), "white")
     draw, font = ImageDraw.Draw(board), ImageFont.load_default(11)
     for row, found in enumerate(firsts):
-        top = line + row * (MAP + line + gap)
+        top = line + row * step
         name = named("finetuned", found["classifier"], found["seed"])
         paths = (bench.generator, bench.work / "finetune" / name / f"{name}.safetensors")
         draw.text((2, top - line), f"{found['classifier']}: before", "black", font)
