@@ -15,6 +15,9 @@ For every round: what the defence of the round before calls fake of the new samp
 defence calls fake of the current samples, of those of all earlier rounds, and of a generator it never saw
 (gan_nearest-0); accuracy is the mean of that share and of the share of test photographs called real.
 
+The summary adds an outside check: what the networks of results/table_generators.csv, which learned StyleGAN2, make of
+`stylegan2_vs_npr`, the same generator finetuned against a detector that is none of ours.
+
 Every (defence, seed) is one file in results/arms_race/; a rerun computes only what is missing and goes on inside a
 training or finetuning that was interrupted. Cost: five to fifteen minutes a defence and seed on one core of a 2021
 server CPU. `--summarise` writes results/arms_race.csv, .json and .md from the cells there are, and says
@@ -22,11 +25,13 @@ which are missing.
 """
 
 import argparse
+import csv
 import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -40,6 +45,8 @@ from telltale.provenance import commit, invocation
 
 ROOT = Path(__file__).resolve().parent.parent
 UNSEEN = "gan_nearest-0"
+# In the shared data: a generator, and the same finetuned against another's detector.
+PLAIN, ADAPTED = "stylegan2", "stylegan2_vs_npr"
 ROUNDS, SEEDS = 3, 3
 AUGMENTED = {"blur": 0.3, "blur_range": (0.1, 1.0), "noise": 0.3, "jpeg": 0.3, "resize": 0.3}
 DEFENCES: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
@@ -173,7 +180,8 @@ def summarise(bench: Contest) -> None:
         "seconds_of_all_cells": sum(one["seconds"] for one in cells),
     }
     (results / "arms_race.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-    (results / "arms_race.md").write_text("\n".join(markdown(found)) + "\n", encoding="utf-8")
+    lines = [*(fill(line, 118, subsequent_indent="  ") for line in words(found)), "", *markdown(found), "", *outside()]
+    (results / "arms_race.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     print(f"written: {results / 'arms_race.md'}, {len(cells)} cells, {len(missing)} missing")
 
 
@@ -197,6 +205,59 @@ def markdown(found: Sequence[dict[str, Any]]) -> Iterator[str]:
             seeds, steps = {row["seed"] for row in here}, [row["steps"] for row in here]
             worth = np.mean([row["quality"] for row in here])
             yield f"| {defence} | {len(seeds)} | {number} | {' | '.join(shown)} | {worth:.4f} | {np.mean(steps):.0f} |"
+
+
+def words(found: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Which defence held, from the numbers: after the last round, means over seeds."""
+    last = max(row["round"] for row in found)
+
+    def mean_of(defence: str, kind: str, value: str = "called_fake", *, rounds: Sequence[int] = (last,)) -> float:
+        chosen = [
+            row[value]
+            for row in found
+            if row["defence"] == defence and row["generator"] == kind and row["round"] in rounds
+        ]
+        return float(np.mean(chosen))
+
+    def listed(kind: str, **how: Any) -> str:
+        values = {name: mean_of(name, kind, **how) for name in dict.fromkeys(row["defence"] for row in found)}
+        return ", ".join(f"{name} {value:.0%}" for name, value in sorted(values.items(), key=lambda one: -one[1]))
+
+    later = range(1, last + 1)
+    yield (
+        f"- **Fooled every round?** New samples that the defence of the round before calls fake: "
+        f"{listed('before_learning', rounds=later)}."
+    )
+    yield f"- **Recovers every round?** New samples that the new defence calls fake: {listed('current', rounds=later)}."
+    yield f"- **Remembers?** After round {last}, samples of earlier rounds called fake: {listed('earlier')}."
+    yield f"- **Learns something general?** After round {last}, samples of {UNSEEN} called fake: {listed('unseen')}."
+
+
+def outside() -> Iterator[str]:
+    """What networks of `table_generators.py` make of a StyleGAN2 that somebody finetuned against another detector."""
+    table = ROOT / "results" / "table_generators.csv"
+    with table.open(newline="", encoding="utf-8") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["source"] in (PLAIN, ADAPTED)]
+    auc = {(row["model"], row["augmentation"], row["seed"], row["source"]): float(row["auc"]) for row in rows}
+    networks = sorted({key[:3] for key in auc if "probe" not in key[0] and "regression" not in key[0]})
+    loss = np.array([auc[*one, ADAPTED] - auc[*one, PLAIN] for one in networks])
+    seeds = np.array([one[2] for one in networks])
+    names = sorted(set(seeds))
+    random = np.random.default_rng(0)
+    draws = [np.mean([loss[seeds == seed].mean() for seed in random.choice(names, len(names))]) for _ in range(1000)]
+    low, high = np.quantile(draws, (0.025, 0.975))
+    count = {row["source"]: int(row["n_fake"]) for row in rows}
+    plain, adapted = (np.mean([auc[*one, source] for one in networks]) for source in (PLAIN, ADAPTED))
+    yield fill(
+        f"**Outside check**: {ADAPTED} in the shared data is StyleGAN2 finetuned against somebody else's detector, and "
+        f"nothing here learned it. The {len(networks)} networks of results/table_generators.csv, which learned "
+        f"StyleGAN2 itself, have a mean AUC of {plain:.3f} on its test pictures ({count[PLAIN]}, some of them resized "
+        f"by a web site) and of {adapted:.3f} on the finetuned one's ({count[ADAPTED]}, native pixels): "
+        f"{loss.mean():+.3f} [{low:+.3f}, {high:+.3f}] (95 % bootstrap over seeds; all networks see the same "
+        f"{count[ADAPTED]} pictures, whose own chance is not in it). Lower for {int((loss < 0).sum())} of "
+        f"{len(networks)}.",
+        118,
+    )
 
 
 def spread(values: Sequence[float]) -> str:
