@@ -115,9 +115,11 @@ def together(rows: Sequence[dict[str, Any]], classifier: str, judge: str, sample
 
 def markdown(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     """For every classifier and study, the parts that chance does not explain."""
+    counts = [row["n"] for row in rows]
     yield fill(
         "Share of surest patches in a part (of random patches), mean over seeds, for parts that lie above or below "
-        f"chance in most seeds (exact test in each seed, Holm-corrected p < {LEVEL}); most above chance first.",
+        f"chance in most seeds (exact test in each seed, Holm-corrected p < {LEVEL}); most above chance first. Of each "
+        f"set of samples, those {min(counts)} to {max(counts)} in which the face parser sees a face.",
         118,
     )
     yield ""
