@@ -16,8 +16,8 @@ photographs and as many fakes; KID of the fakes held out to the photographs held
 same photographs, so KID also says how near they are; compare it with its own start only.
 
 Every (kind, classifier, seed) is one file in results/equation4_kinds/; a rerun computes only what is missing, and goes
-on inside what was interrupted. Cost: two to eight minutes each on one core with bfloat16 products. `--summarise` writes
-results/equation4_kinds.csv, .json and .md, columns as equation4.csv, and says which are missing.
+on inside what was interrupted. Cost on one core with bfloat16 products: two minutes each (decoder) or six (latents).
+`--summarise` writes results/equation4_kinds.csv, .json and .md, columns as equation4.csv, and says which are missing.
 """
 
 import argparse
@@ -208,9 +208,9 @@ def cell(bench: Contest, kind: str, architecture: str, seed: int) -> dict[str, A
 
 
 def wanted(bench: Contest) -> list[tuple[str, str, int]]:
-    """Seeds outermost, so that an interrupted run leaves whole seeds."""
+    """One kind after the other, seeds outermost in each, so that an interrupted run leaves whole seeds."""
     models = ARCHITECTURES[: 1 if bench.quick else None]
-    return [(kind, one, seed) for seed in range(1 if bench.quick else SEEDS) for kind in KINDS for one in models]
+    return [(kind, one, seed) for kind in KINDS for seed in range(1 if bench.quick else SEEDS) for one in models]
 
 
 def words(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
