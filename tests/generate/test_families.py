@@ -71,3 +71,13 @@ def test_what_is_no_generator(tmp_path: Path) -> None:
     for name in ("other", "broken", "absent"):
         with pytest.raises(InvalidConfig, match="written by telltale"):
             load_generator(tmp_path / f"{name}.safetensors")
+
+
+def test_a_file_may_be_read_by_whom_the_umask_lets_and_a_folder_that_refuses_it_is_an_os_error(tmp_path: Path) -> None:
+    facts = GeneratorFacts(family="gan_nearest", sizes=CONVOLUTIONAL, made_with={})
+    generator = build_generator("gan_nearest", **CONVOLUTIONAL)
+    save_generator(tmp_path / "one.safetensors", generator, facts)
+    (tmp_path / "usual").touch()
+    assert (tmp_path / "one.safetensors").stat().st_mode == (tmp_path / "usual").stat().st_mode
+    with pytest.raises(OSError, match="usual"):
+        save_generator(tmp_path / "usual" / "one.safetensors", generator, facts)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialised
 from torch import Tensor, nn
 
 from telltale.errors import InvalidConfig
@@ -95,12 +95,20 @@ def build_generator(family: str, **sizes: Any) -> nn.Module:
 
 
 def save_generator(path: Path, generator: nn.Module, facts: GeneratorFacts) -> None:
-    """Write weights and facts, all or nothing; weights as float16, which halves the file and shows in no picture."""
+    """Write weights and facts, all or nothing; weights as float16, which halves the file and shows in no picture.
+
+    Raises:
+        OSError: the file cannot be written; nothing is left behind.
+    """
     tensors = {name: _small(tensor.detach().cpu()).contiguous() for name, tensor in generator.state_dict().items()}
     header = {"family": facts.family, "sizes": dict(facts.sizes), "made_with": dict(facts.made_with)}
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    save_file(tensors, temporary, {HEADER: json.dumps(header)})
-    temporary.replace(path)
+    try:
+        # safetensors' own writer makes files that only their owner may read, and a full disk is no OSError there.
+        temporary.write_bytes(serialised(tensors, {HEADER: json.dumps(header)}))
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _small(tensor: Tensor) -> Tensor:

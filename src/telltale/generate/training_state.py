@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialised
 from torch import Tensor, nn
 
 from telltale.errors import TrainingStopped
@@ -24,7 +24,11 @@ def save(
     optimisers: Mapping[str, torch.optim.Adam],
     facts: Mapping[str, Any],
 ) -> None:
-    """Write everything, all or nothing; `facts` must be JSON."""
+    """Write everything, all or nothing; `facts` must be JSON.
+
+    Raises:
+        OSError: the file cannot be written; nothing is left behind.
+    """
     tensors: dict[str, Tensor] = {}
     for name, network in networks.items():
         tensors |= {f"network.{name}.{key}": tensor for key, tensor in network.state_dict().items()}
@@ -33,10 +37,15 @@ def save(
             tensors |= {f"adam.{name}.{index}.{kind}": tensor for kind, tensor in moments.items()}
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    save_file(plain, temporary, {"facts": json.dumps(facts)})
-    with temporary.open("rb") as stream:
-        os.fsync(stream.fileno())
-    temporary.replace(path)
+    try:
+        # safetensors' own writer makes files that only their owner may read, and a full disk is no OSError there.
+        with temporary.open("wb") as stream:
+            stream.write(serialised(plain, {"facts": json.dumps(facts)}))
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def read_facts(path: Path) -> dict[str, Any] | None:
