@@ -116,6 +116,14 @@ def test_a_target_counts_only_at_a_quality_that_is_asked_for() -> None:
     assert not reached(settings, below, _step(fooled=0.6, quality=0.001))
 
 
+def test_the_largest_seed_draws_and_a_larger_one_is_refused(pictures: Tensor) -> None:
+    _, own = gan(pictures, replace(SETTINGS, seed=2**31 - 1))
+    assert own.learn is not None
+    assert np.isfinite(own.learn(torch.zeros(4, 3, 64, 64), 2**30))
+    with pytest.raises(InvalidConfig, match="seed: below"):
+        replace(SETTINGS, seed=2**31)
+
+
 def _step(*, fooled: float, quality: float) -> Step:
     return Step(
         step=1,

@@ -8,6 +8,8 @@ from telltale.errors import InvalidConfig
 
 # These say when a run ends, not what a step computes: they may differ when it goes on.
 FREE_ON_RESUME = frozenset(("steps", "target", "quality_within"))
+# The stream of a step is numbered 2**32 * seed + step, and torch takes 64 bits.
+_SEEDS = 2**31
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,7 @@ class FinetuneConfig:
             _require(getattr(self, name) >= 1, name, "1 or more", getattr(self, name))
         for name in ("warm_up", "seed"):
             _require(getattr(self, name) >= 0, name, "0 or more", getattr(self, name))
+        _require(self.seed < _SEEDS, "seed", f"below {_SEEDS}", self.seed)
         for name in ("learning_rate", "critic_learning_rate"):
             _require(0 < getattr(self, name) < 1, name, "above 0 and below 1", getattr(self, name))
         _require(isfinite(self.weight) and self.weight >= 0, "weight", "0 or more", self.weight)
