@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from telltale.cli.finetune import finetune
-from telltale.errors import InvalidConfig, InvalidDataset, InvalidDetector
+from telltale.errors import InvalidConfig, InvalidDataset, InvalidDetector, TrainingStopped
 from telltale.generate.adapters import open_generator
 from telltale.generate.autoencoder import decoder, encoder
 from telltale.generate.dcgan import Dcgan
@@ -122,6 +122,18 @@ def test_a_run_goes_on_and_is_not_overwritten(home: Path, tmp_path: Path) -> Non
     said = run(*words(home), "--out", tmp_path, "--resume", "--steps", 3)
     assert [line.split()[1] for line in said.splitlines() if line.startswith("step")] == ["3"]
     assert len((tmp_path / "steps.csv").read_text().splitlines()) == 5
+
+
+def test_a_run_does_not_go_on_with_other_photographs_or_another_file_format(home: Path, tmp_path: Path) -> None:
+    run(*words(home), "--out", tmp_path / "out")
+    more = ("--out", tmp_path / "out", "--resume", "--steps", 3)
+    with pytest.raises(TrainingStopped, match=r"other seen_as: .*JPEG 50"):
+        run(*words(home), *more, "--jpeg", 50)
+    (tmp_path / "others").mkdir()
+    Image.new("RGB", (64, 64)).save(tmp_path / "others" / "a.png")
+    with pytest.raises(TrainingStopped, match="other photographs_sha256"):
+        run(*words(home), *more, "--reals", tmp_path / "others")
+    assert "step     3" in run(*words(home), *more)
 
 
 def test_a_dry_run_writes_nothing(home: Path, tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 SOME_FAILED = 1
 WEIGHTS_FILE, RUN_FILE = "generator.safetensors", "run.json"
+# run.json states these once, of all steps.
+_SAME_ON_RESUME = ("loss", "seen_as", "photographs_sha256")
 Number = int | None
 Real = float | None
 _NOT_SETTINGS = (
@@ -145,9 +147,12 @@ def _run(bench: Bench, out: Path) -> None:
         with torch.inference_mode():
             return bench.network(bench.own.checked[:36])  # type: ignore[no-any-return]
 
+    same = {name: bench.facts[name] for name in _SAME_ON_RESUME}
     before = as_pixels(shown().clone())
     with _bar(bench.settings) as advance:
-        for step in run_finetuning(bench.network, bench.judges, bench.own, bench.settings, out, quality=bench.quality):
+        for step in run_finetuning(
+            bench.network, bench.judges, bench.own, bench.settings, out, quality=bench.quality, same=same
+        ):
             print(_line(step), flush=True)
             write_steps(out, history(out))
             advance(step)

@@ -1,6 +1,7 @@
 """What `telltale finetune` needs before its first step, read from what its words name."""
 
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -138,6 +139,7 @@ def prepare(
         "loss": chosen,
         "seen_as": "PNG" if jpeg is None else f"JPEG {jpeg}",
         "photographs": len(pictures),
+        "photographs_sha256": sha256(pictures.numpy().tobytes()).hexdigest(),
         "unreadable": len(failures),
     }
     return Bench(

@@ -8,7 +8,7 @@ picture. What this is for, and what is not given away: docs/misuse.md.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -67,6 +67,7 @@ def finetune(
     out: Path,
     *,
     quality: Quality | None = None,
+    same: Mapping[str, Any] | None = None,
 ) -> Iterator[Step]:
     """Finetune in place, saving the state to `out` at every check; goes on where an earlier run stopped.
 
@@ -78,6 +79,7 @@ def finetune(
         settings: how.
         out: folder of `state.safetensors`.
         quality: measured at every check where given.
+        same: what else may not change when a run goes on, such as the photographs' hash; JSON values by name.
 
     Yields:
         A record per check, first of the untouched generator; the last one when the target is met or all steps done.
@@ -91,6 +93,7 @@ def finetune(
         TrainingStopped: a state of other settings or networks, or a damaged one.
     """
     run = _set_up(generator, against, own, settings, out, quality)
+    run.facts.update(same or {})
     out.mkdir(parents=True, exist_ok=True)
     past = _resumed(run)
     if not past:
