@@ -158,6 +158,17 @@ def test_a_vae_is_finetuned_by_resynthesis_and_latents_move_alone(home: Path, tm
         run(*words(home), "--loss", "odd", "--out", tmp_path / "none")
 
 
+def test_a_flow_is_judged_by_its_samples_since_its_resyntheses_are_the_photographs(home: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    sizes = {"width": 4, "side": 16}
+    facts = GeneratorFacts(family="glow", sizes=sizes, made_with={})
+    save_generator(tmp_path / "glow.safetensors", build_generator("glow", **sizes), facts)
+    given = (tmp_path / "glow.safetensors", *words(home)[1:])
+    assert '"adversarial"' in run(*given, "--dry-run")
+    with pytest.raises(InvalidConfig, match="loses something"):
+        run(*given, "--loss", "resynthesis", "--dry-run")
+
+
 def test_generators_of_others_are_finetuned_and_read_again(home: Path, tmp_path: Path) -> None:
     torch.manual_seed(1)
     given = tmp_path / "dcgan_celeba32.safetensors"

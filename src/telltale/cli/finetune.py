@@ -40,7 +40,7 @@ def finetune(
     loss: Annotated[
         str,
         typer.Option(
-            help=f"The generator's own loss: {', '.join(LOSSES)}; auto is resynthesis where there is an encoder."
+            help=f"The generator's own loss: {', '.join(LOSSES)}; auto is resynthesis where an encoder loses something."
         ),
     ] = "auto",
     jpeg: Annotated[

@@ -155,12 +155,15 @@ def prepare(
 
 
 def _chosen_loss(word: str, network: "nn.Module") -> str:
+    from telltale.generate.glow import Glow
+
     if word not in LOSSES:
         raise InvalidConfig(expected=f"a loss out of {', '.join(LOSSES)}", found=repr(word), do="Choose one.")
-    has_encoder = hasattr(network, "encode")
+    # A flow gives back the very photograph: there would be no fake to judge.
+    has_encoder = hasattr(network, "encode") and not isinstance(network, Glow)
     if word == "resynthesis" and not has_encoder:
         raise InvalidConfig(
-            expected="a generator with an encoder, which re-synthesis needs",
+            expected="a generator with an encoder that loses something, which re-synthesis needs",
             found=type(network).__name__,
             do="Choose --loss adversarial or latents.",
         )
