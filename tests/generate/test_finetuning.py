@@ -155,6 +155,16 @@ def test_quality_is_measured_on_the_checked_pixels(pictures: Tensor, judge: Judg
         list(finetune(generator, [judge], own, replace(SETTINGS, quality_within=0.1), tmp_path / "b"))
 
 
+def test_a_share_of_a_quality_that_the_start_did_not_measure_is_refused(
+    pictures: Tensor, judge: Judge, tmp_path: Path
+) -> None:
+    run(pictures, judge, tmp_path)
+    settings = replace(SETTINGS, steps=6, target=0.5, quality_within=0.1)
+    generator, own = gan(pictures, settings)
+    with pytest.raises(InvalidConfig, match="at the start of the run"):
+        list(finetune(generator, [judge], own, settings, tmp_path, quality=lambda pixels: (9.0, 0.5)))
+
+
 class Rounded(nn.Module):
     """Pictures without a gradient to the weights."""
 

@@ -86,7 +86,7 @@ def finetune(
         Records of an earlier call are not repeated: `history(out)`.
 
     Raises:
-        InvalidConfig: no classifier, or a wanted quality that nothing measures.
+        InvalidConfig: no classifier, or a wanted quality that nothing measures, or measured when the run began.
         NotDifferentiable: no gradient reaches the generator.
         WrongImages: another size or range than [-1, 1].
         NotFinite, Collapsed, ClassifierChanged: see `finetuning_errors`; the last good state stays on the disk.
@@ -303,5 +303,12 @@ def _resumed(run: _Run) -> list[Step]:
             found=f"other {', '.join(different)}: {[run.facts[name] for name in different]}",
             do="Go on with what it began with, or begin in another folder.",
         )
+    past = [Step(**one) for one in facts["history"]]
+    if run.settings.quality_within is not None and past[0].quality is None:
+        raise InvalidConfig(
+            expected="a quality at the start of the run, since quality_within asks for a share of it",
+            found=f"none measured in {run.path}",
+            do="Go on without quality_within, or begin in another folder with quality measured.",
+        )
     restore(run.path, run.networks(), run.optimisers())
-    return [Step(**one) for one in facts["history"]]
+    return past
