@@ -203,6 +203,14 @@ def test_what_cannot_be_fooled_or_read_is_said(home: Path, tiny_detector: Path, 
         run(*words(home)[:3], "--reals", fakes, "--out", tmp_path / "out")
 
 
+def test_too_few_pictures_to_measure_quality_are_said_before_the_critic_learns(home: Path, tmp_path: Path) -> None:
+    few = (*words(home), "--checked", 3, "--out", tmp_path / "out")
+    with pytest.raises(InvalidConfig, match="--no-quality"):
+        run(*few)
+    assert not (tmp_path / "out").exists()
+    run(*few, "--no-quality")
+
+
 def test_a_broken_photograph_is_a_row_and_an_exit_code(home: Path, tmp_path: Path) -> None:
     broken = tmp_path / "more"
     broken.mkdir()

@@ -118,12 +118,19 @@ def prepare(
     """
     from telltale.generate.adapters import open_generator
     from telltale.generate.finetuning_folder import nearness, photographs
+    from telltale.generate.quality import LEAST
     from telltale.learn.checkpoint import file_hash
 
     judges = _judges(against, jpeg)
     opened = open_generator(path, side=side)
     network, about = opened.generator, opened.facts
     pictures, failures = photographs(reals, int(getattr(network, "side")))  # noqa: B009 (as below)
+    if quality and min(settings.checked, len(pictures)) < LEAST:
+        raise InvalidConfig(
+            expected=f"at least {LEAST} checked samples and {LEAST} photographs, which measuring quality needs",
+            found=f"--checked {settings.checked} and {len(pictures)} photographs",
+            do="Give more, or add --no-quality.",
+        )
     chosen = _chosen_loss(loss, network)
     network, own = _own(chosen, network, pictures, settings)
     facts = {

@@ -26,6 +26,8 @@ from telltale.explain.face_parsing import METADATA_KEY, SHIPPED, ClassMap
 from telltale.image import resize
 from telltale.runtime import open_graph
 
+# Pictures of a set: with fewer the distance has no standard error.
+LEAST = 4
 _STAGES = 4
 _PASS, _BLOCK = 16, 1024
 
@@ -69,9 +71,9 @@ def kernel_distance(
         InvalidConfig: fewer than 2 subsets, or a subset's size below 2.
     """
     for features in (a, b):
-        if len(features) < 4 or not np.isfinite(features).all() or a.shape[1] != b.shape[1]:
+        if len(features) < LEAST or not np.isfinite(features).all() or a.shape[1] != b.shape[1]:
             raise InvalidDataset(
-                expected="finite features of one length, of at least 4 pictures in each set",
+                expected=f"finite features of one length, of at least {LEAST} pictures in each set",
                 found=f"shapes {a.shape} and {b.shape}, smallest value {features.min(initial=np.inf)}",
                 do="Compare larger sets, and look at their pictures.",
             )
