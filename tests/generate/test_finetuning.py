@@ -165,6 +165,15 @@ def test_a_share_of_a_quality_that_the_start_did_not_measure_is_refused(
         list(finetune(generator, [judge], own, settings, tmp_path, quality=lambda pixels: (9.0, 0.5)))
 
 
+def test_a_classifier_of_nan_is_refused_by_its_name(pictures: Tensor, tmp_path: Path) -> None:
+    broken = build("resnet18_layer1").eval()
+    with torch.no_grad():
+        broken.get_parameter("convout.weight").fill_(float("nan"))
+    with pytest.raises(NotFinite, match="the classifier broken"):
+        run(pictures, judged(broken, "broken"), tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
 class Rounded(nn.Module):
     """Pictures without a gradient to the weights."""
 

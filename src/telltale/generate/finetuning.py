@@ -193,7 +193,15 @@ def _check_generator(generator: nn.Module, against: Sequence[Judge], own: OwnLos
     moving = [parameter for parameter in generator.parameters() if parameter.requires_grad]
     reach: tuple[Tensor | None, ...] = ()
     if moving and images.requires_grad:
-        loss = torch.stack([judge.towards_real(images) for judge in against]).mean()
+        losses = [judge.towards_real(images) for judge in against]
+        for judge, found in zip(against, losses, strict=True):
+            if not bool(found.isfinite()):
+                raise NotFinite(
+                    expected=f"a finite loss of the classifier {judge.name}",
+                    found=f"{found.item()} of finite images, before any step",
+                    do="Check its weights, or train it again.",
+                )
+        loss = torch.stack(losses).mean()
         reach = torch.autograd.grad(loss, moving, allow_unused=True)
     if not any(one is not None and bool(one.any()) for one in reach):
         raise NotDifferentiable(
