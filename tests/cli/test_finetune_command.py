@@ -136,6 +136,15 @@ def test_a_run_does_not_go_on_with_other_photographs_or_another_file_format(home
     assert "step     3" in run(*words(home), *more)
 
 
+def test_a_generator_is_not_overwritten_by_what_became_of_it(home: Path, tmp_path: Path) -> None:
+    given = tmp_path / "generator.safetensors"
+    given.write_bytes((home / "gan.safetensors").read_bytes())
+    for more in ((), ("--resume",)):
+        with pytest.raises(InvalidConfig, match="no file is lost"):
+            run(given, *words(home)[1:], "--out", tmp_path, *more)
+    assert given.read_bytes() == (home / "gan.safetensors").read_bytes()
+
+
 def test_a_dry_run_writes_nothing(home: Path, tmp_path: Path) -> None:
     said = run(*words(home), "--out", tmp_path / "out", "--dry-run")
     assert '"loss"' not in said

@@ -75,6 +75,8 @@ def finetune(
     torch = require("torch", "learn")
     if threads:
         torch.set_num_threads(threads)
+    if not dry_run:
+        _check_out(out, resume=resume)  # first: reading many photographs takes a while
     bench = prepare(
         generator,
         against,
@@ -88,7 +90,6 @@ def finetune(
     if dry_run:
         print("\n".join(_described(bench)))
         return
-    _check_out(out, resume=resume)
     assert out is not None
     _run(bench, out)
     if bench.failures:
@@ -132,6 +133,14 @@ def _check_out(out: Path | None, *, resume: bool) -> None:
             expected=f"a new folder, so that no state is lost: {out}",
             found="a run in it",
             do="Add --resume to go on with it, or choose another folder.",
+        )
+    # Without a state they are somebody else's, perhaps the very generator that is to be finetuned.
+    taken = [name for name in (WEIGHTS_FILE, RUN_FILE) if (out / name).exists()]
+    if taken and not (out / STATE_FILE).exists():
+        raise InvalidConfig(
+            expected=f"a new folder, so that no file is lost: {out}",
+            found=f"{' and '.join(taken)} in it, of no finetuning that could go on",
+            do="Choose another folder.",
         )
 
 
