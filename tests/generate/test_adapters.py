@@ -118,3 +118,11 @@ def test_every_generator_of_the_research_data_loads() -> None:
         assert float((again - ramp).abs().mean()) < 0.1
         larger = upsampler(folder)(ramp[..., ::4, ::4])
         assert larger.shape == (1, 3, 64, 64)
+
+
+def test_another_side_than_the_files_own_is_refused(tmp_path: Path) -> None:
+    facts = GeneratorFacts(family="vae", sizes={}, made_with={})
+    save_generator(tmp_path / "vae.safetensors", build_generator("vae"), facts)
+    open_generator(tmp_path / "vae.safetensors", side=64)
+    with pytest.raises(InvalidConfig, match="a side of 64 px"):
+        open_generator(tmp_path / "vae.safetensors", side=128)

@@ -52,9 +52,20 @@ def open_generator(
         truncation, clamp: as of `telltale.generate.stylegan2_layouts.stylegan2`, for a StyleGAN2.
 
     Raises:
-        InvalidConfig: nothing there, something unknown, which says what was found, or an autoencoder without a side.
+        InvalidConfig: nothing there, something unknown, which says what was found, an autoencoder without a side, or
+            another side than the generator has.
         MissingExtra: a pipeline of diffusers, without diffusers.
     """
+    opened = _opened(path, side, steps, truncation, clamp)
+    found = int(getattr(opened.generator, "side"))  # noqa: B009 (a Module's attributes have no type)
+    if side not in (None, found):
+        raise InvalidConfig(
+            expected=f"a side of {found} px, which {path} says, or none", found=f"{side} px", do="Leave it out."
+        )
+    return opened
+
+
+def _opened(path: Path, side: int | None, steps: int, truncation: float, clamp: float | None) -> Opened:
     if path.is_dir():
         return _of_folder(path, side, steps)
     names, own = _names(path)
