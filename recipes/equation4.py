@@ -399,6 +399,8 @@ def summarise(bench: Contest) -> None:
     if not cells:
         sys.exit(f"no cells in {bench.cells}: run without --summarise first")
     results = bench.cells.parent
+    if not (bench.cells / "transfer.json").exists():  # the last part writes it
+        sys.exit(f"no transfer.json in {bench.cells}: run once more without --part and without --summarise")
     transfer = json.loads((bench.cells / "transfer.json").read_text())
     pairs = [{**one, "relation": relation(one["generator"], one["classifier"])} for one in transfer["pairs"]]
     about = {
