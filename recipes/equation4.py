@@ -622,6 +622,8 @@ def main() -> None:
     chosen = parser.parse_args()
     if not (chosen.data / "manifest.csv").is_file():
         parser.error(f"no manifest.csv in {chosen.data}: point --data at the folder of images and generators")
+    if not (chosen.generators / f"{GENERATOR}.safetensors").is_file():
+        parser.error(f"no {GENERATOR}.safetensors in {chosen.generators}: run recipes/train_generators.py first")
     torch.set_num_threads(1)
     bench = contest(
         chosen.data, chosen.generators, chosen.work / "quick" if chosen.quick else chosen.work, quick=chosen.quick

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -119,7 +120,8 @@ def test_the_critic_may_learn_at_a_rate_of_its_own(pictures: Tensor, tmp_path: P
 def test_too_few_pictures_and_settings_that_mean_nothing(pictures: Tensor, tmp_path: Path) -> None:
     with pytest.raises(InvalidConfig, match="at least 4 pictures"):
         run(pictures[:3], tmp_path)
-    rates = [{name: rate} for name in ("learning_rate", "critic_learning_rate") for rate in (0.0, float("nan"))]
-    for wrong in ({"steps": 0}, {"batch": 0}, *rates):
+    wrongs: list[dict[str, Any]] = [{"steps": 0}, {"batch": 0}]
+    wrongs += [{name: rate} for name in ("learning_rate", "critic_learning_rate") for rate in (0.0, float("nan"))]
+    for wrong in wrongs:
         with pytest.raises(InvalidConfig, match="1 or more"):
             GanConfig(**wrong)

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialised
 from torch import Tensor, nn
 
 from telltale.errors import TrainingStopped
@@ -84,17 +84,26 @@ class State:
 
 
 def save_state(folder: Path, state: State, model: nn.Module, optimiser: torch.optim.Adam) -> None:
-    """Write `state.safetensors`, all or nothing."""
+    """Write `state.safetensors`, all or nothing.
+
+    Raises:
+        OSError: it cannot be written; nothing is left behind.
+    """
     tensors = {_MODEL + name: tensor for name, tensor in model.state_dict().items()}
     for index, moments in optimiser.state_dict()["state"].items():
         tensors |= {f"{_ADAM}{index}.{name}": tensor for name, tensor in moments.items()}
     fields = {name: getattr(state, name) for name in State.__dataclass_fields__}
     temporary = folder / f".{STATE_FILE}.{os.getpid()}"
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    save_file(plain, temporary, {"state": json.dumps(fields)})
-    with temporary.open("rb") as stream:
-        os.fsync(stream.fileno())
-    temporary.replace(folder / STATE_FILE)
+    try:
+        # safetensors' own writer makes files that only their owner may read, and a full disk is no OSError there.
+        with temporary.open("wb") as stream:
+            stream.write(serialised(plain, {"state": json.dumps(fields)}))
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(folder / STATE_FILE)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def read_state(folder: Path) -> State | None:
