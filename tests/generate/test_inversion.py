@@ -73,3 +73,11 @@ def test_what_cannot_be_inverted_is_said(generator: nn.Module, photographs: Tens
     for wrong in ({"steps": -1}, {"starts": 0}, {"learning_rate": float("nan")}, {"prior": -1.0}):
         with pytest.raises(InvalidConfig, match="1 or more"):
             InversionConfig(**wrong)
+
+
+def test_no_pictures_and_starts_that_do_not_fit_are_said(generator: nn.Module, photographs: Tensor) -> None:
+    """Other wrong shapes and types are met by jaxtyping before, but only in tests."""
+    with pytest.raises(WrongImages, match="as uint8, at least one"):
+        invert(generator, photographs[:0], SETTINGS)
+    with pytest.raises(InvalidConfig, match=r"shape \(5, 8\)"):
+        invert(generator, photographs, SETTINGS, start=torch.zeros(5, 7))

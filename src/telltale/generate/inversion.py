@@ -82,10 +82,12 @@ def invert(
         start: where the latents begin, such as an encoder's answer; the nearest of some random ones if not given.
 
     Raises:
-        WrongImages: photographs of another size than the generator's pictures.
+        WrongImages: no photographs, other values than uint8, or another size than the generator's pictures.
+        InvalidConfig: a start of another shape than a latent for each photograph.
         NotDifferentiable: no gradient reaches the latents.
         NotFinite: an error that is not finite.
     """
+    _check(generator, photographs, start)
     moving = [one for one in generator.parameters() if one.requires_grad]
     generator.eval().requires_grad_(False)
     try:
@@ -98,6 +100,21 @@ def invert(
             one.requires_grad_(True)
     latents, errors = (torch.cat(each) for each in zip(*parts, strict=True))
     return Inversion(latents=latents, errors=errors)
+
+
+def _check(generator: nn.Module, photographs: Tensor, start: Tensor | None) -> None:
+    # Values in [0, 1] would be taken for a picture that is nearly black.
+    if photographs.dtype != torch.uint8 or not len(photographs):
+        raise WrongImages(
+            expected="photographs (n, 3, side, side) as uint8, at least one",
+            found=f"{len(photographs)} of {photographs.dtype}",
+            do="Give pixels of 0 to 255.",
+        )
+    shape = (len(photographs), int(getattr(generator, "latent")))  # noqa: B009 (a Module's attributes have no type)
+    if start is not None and tuple(start.shape) != shape:
+        raise InvalidConfig(
+            expected=f"a start of shape {shape}", found=str(tuple(start.shape)), do="Give a latent for each photograph."
+        )
 
 
 def _inverted(
