@@ -1,6 +1,6 @@
 """Videos: how many times faster than real time, and how much memory an hour takes.
 
-Command:  python benchmarks/video.py               (about 20 minutes on 2 cores; --quick: seconds, nothing written)
+Command:  python benchmarks/video.py               (4 to 20 minutes on 2 cores; --quick: seconds, nothing written)
 Writes:   results/video_speed.csv
 
 A clip of 720p at 30 frames a second, H.264 as x264 makes it by default: a generated portrait that wanders through a
@@ -122,7 +122,7 @@ def measure(way: str, clip: Path) -> dict[str, float]:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
     detector = load("telltale-faces", threads=CORES)
-    look = faces(by_face_parser()) if way == "predict faces" else whole
+    look = faces(by_face_parser(threads=CORES)) if way == "predict faces" else whole
     at_five: list[float] = []
     with watched() as peak:
         begin, used = time.perf_counter(), time.process_time()

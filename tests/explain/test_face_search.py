@@ -2,6 +2,7 @@
 
 from functools import cache
 from pathlib import Path
+from threading import Barrier, current_thread
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from PIL import Image
 from telltale import decode
 from telltale.data.equalise import Box
 from telltale.data.tracks import overlap
+from telltale.errors import InvalidConfig
 from telltale.explain.face_parts import PARTS, PartMap
 from telltale.explain.face_search import LARGE, SIDE, SMALL, by_face_parser, face_in, windows
 from telltale.image import Pixels
@@ -103,6 +105,26 @@ def test_a_hint_finds_a_small_face_without_looking_everywhere() -> None:
 
 def test_nothing_in_a_blank_frame() -> None:
     assert by_face_parser(by_brightness)(np.zeros((360, 640, 3), np.uint8), (), True) == []
+
+
+def test_several_threads_find_the_same_faces_in_the_same_order() -> None:
+    frame = as_pixels(painted((60, 80, 160), (420, 120, 150), height=360, width=640))
+    hint: Box = (415.0, 122.0, 122.0, 148.0)
+    called: set[str] = set()
+    both = Barrier(2, timeout=20)
+
+    def parse(pixels: Pixels) -> PartMap:
+        name = current_thread().name
+        if name not in called and len(called) < 2:
+            called.add(name)
+            both.wait()  # a second thread that never came would break it
+        return by_brightness(pixels)
+
+    find = by_face_parser(parse, threads=2)
+    assert find(frame, (hint,), True) == by_face_parser(by_brightness)(frame, (hint,), True)
+    assert len(called) == 2
+    with pytest.raises(InvalidConfig, match="at least one thread"):
+        by_face_parser(by_brightness, threads=0)
 
 
 @cache

@@ -61,9 +61,9 @@ def predict(
         raise InvalidConfig(
             expected="--out FILE with --resume", found="--resume alone", do="Name the file to go on with."
         )
-    look = look_for(faces, face_detector)
-    sink = None if out is None else ResultFile(out, resume=resume)
     loaded = load_detector(detector, backend=backend, threads=threads)
+    look = look_for(faces, face_detector, loaded.threads)
+    sink = None if out is None else ResultFile(out, resume=resume)
     visit = None if heatmaps is None else _drawing(loaded, heatmaps)
     done = set() if sink is None else {utf8(row["path"]) for row in _same_weights(sink.kept(), loaded)}
     # What came through standard input has no path to be known by.

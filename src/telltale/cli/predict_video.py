@@ -40,8 +40,10 @@ class VideoWish:
     timeline: "ResultFile | None"
 
 
-def look_for(faces: bool, face_detector: Path | None) -> "Callable[[], Look]":
+def look_for(faces: bool, face_detector: Path | None, threads: int) -> "Callable[[], Look]":
     """What makes the look at one video: whole frames, or faces by YuNet's file or else by the shipped face parser.
+
+    The parser, several times as dear as scoring, uses so many threads for one frame; YuNet uses one.
 
     Raises:
         InvalidConfig: a face detector without --faces.
@@ -56,15 +58,15 @@ def look_for(faces: bool, face_detector: Path | None) -> "Callable[[], Look]":
         return lambda: whole
     from telltale.evaluate.video_faces import faces as look_at_faces
 
-    find = _finder(face_detector)
+    find = _finder(face_detector, threads)
     return lambda: look_at_faces(find)
 
 
-def _finder(face_detector: Path | None) -> "FindFaces":
+def _finder(face_detector: Path | None, threads: int) -> "FindFaces":
     if face_detector is None:
         from telltale.explain.face_search import by_face_parser
 
-        return by_face_parser()
+        return by_face_parser(threads=threads)
     from telltale.data.faces import faces_finder
 
     every = faces_finder(face_detector)

@@ -7,7 +7,9 @@ finds more.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from math import ceil
 
 import numpy as np
@@ -15,6 +17,7 @@ from jaxtyping import Bool
 
 from telltale.data.equalise import Box
 from telltale.data.tracks import FindFaces, overlap
+from telltale.errors import InvalidConfig
 from telltale.explain.face_parsing import load_parser
 from telltale.explain.face_parts import PARTS, PartMap
 from telltale.image import Pixels, resize
@@ -63,28 +66,46 @@ class Face:
         )
 
 
-def by_face_parser(parse: Callable[[Pixels], PartMap] | None = None) -> FindFaces:
+def by_face_parser(parse: Callable[[Pixels], PartMap] | None = None, *, threads: int = 1) -> FindFaces:
     """Finds upright faces of at least about a quarter of the frame's shorter side.
 
     Looking everywhere takes some twenty windows for a frame of 16 to 9; else the hints and the three windows for large
     faces.
 
     Args:
-        parse: a face parser; None loads the shipped one.
+        parse: a face parser, which several threads may call; None loads the shipped one.
+        threads: windows of a frame looked at together; the faces found are the same for any number.
+
+    Raises:
+        InvalidConfig: less than one thread.
     """
+    if threads < 1:
+        raise InvalidConfig(expected="at least one thread", found=str(threads), do="Give 1 or more.")
     parser = load_parser() if parse is None else parse
+    # Threads begin with the first frame and wait for the next one.
+    pool = ThreadPoolExecutor(threads, "face search") if threads > 1 else None
 
     def find(pixels: Pixels, hints: Sequence[Box], everywhere: bool) -> Sequence[Box]:
-        found: list[Face] = []
-        for box in hints:
-            _join(found, _about(parser, pixels, _expected(box)))
-        for x, y, side in windows((pixels.shape[0], pixels.shape[1]), (*LARGE, *SMALL) if everywhere else LARGE):
-            first = _in_window(parser, pixels, x, y, side)
+        def in_hint(box: Box) -> Face | None:
+            return _about(parser, pixels, _expected(box))
+
+        def in_square(square: tuple[int, int, int]) -> Face | None:
+            first = _in_window(parser, pixels, *square)
             # Seen again with a window about itself, a face has the same box whichever window found it.
-            _join(found, None if first is None else _about(parser, pixels, first))
+            return None if first is None else _about(parser, pixels, first)
+
+        squares = windows((pixels.shape[0], pixels.shape[1]), (*LARGE, *SMALL) if everywhere else LARGE)
+        looks = [*(partial(in_hint, box) for box in hints), *(partial(in_square, square) for square in squares)]
+        found: list[Face] = []
+        for face in map(_call, looks) if pool is None else pool.map(_call, looks):
+            _join(found, face)
         return [face.box for face in found]
 
     return find
+
+
+def _call(look: Callable[[], Face | None]) -> Face | None:
+    return look()
 
 
 def face_in(parts: PartMap) -> Face | None:
