@@ -1,6 +1,6 @@
 """Videos: how many times faster than real time, and how much memory an hour takes.
 
-Command:  python benchmarks/video.py               (4 to 20 minutes on 2 cores; --quick: seconds, nothing written)
+Command:  python benchmarks/video.py               (4 minutes on 2 cores; --quick: seconds, nothing written)
 Writes:   results/video_speed.csv
 
 A clip of 720p at 30 frames a second, H.264 as x264 makes it by default: a generated portrait that wanders through a

@@ -447,6 +447,21 @@ def explaining(rows: list[dict[str, str]]) -> str:
     return "\n".join(lines)
 
 
+def films(rows: list[dict[str, str]]) -> str:
+    """Videos: how many times faster than real time, and how much memory."""
+    lines = [
+        "| | video | times real time | times a plain decoding of every frame | memory at five minutes | at most |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        length = f"{int(row['clip_seconds']) // 60} min"
+        early = f"{row['mb_at_5_min']} MB" if row["mb_at_5_min"] else ""
+        lines.append(
+            f"| {row['way']} | {length} | {row['times_real_time']} | {row['ratio']} | {early} | {row['mb_peak']} MB |"
+        )
+    return "\n".join(lines)
+
+
 def localised(rows: list[dict[str, str]]) -> str:
     """What the change of a region adds to the pixel AUC, by network, source and placement, at the smallest size."""
     side = min(rows, key=lambda row: int(row["side"]))["side"]
@@ -550,6 +565,7 @@ def documents() -> Iterator[tuple[Path, str]]:
         ("datasets.md", "speed", "build_speed.csv", lambda path: builds(table(path))),
         ("audit.md", "audit", "audit_shared.json", lambda path: audited(json.loads(path.read_text(encoding="utf-8")))),
         ("explain.md", "heatmaps", "figure_heatmaps.md", lambda path: path.read_text(encoding="utf-8")),
+        ("video.md", "speed", "video_speed.csv", lambda path: films(table(path))),
         ("explain.md", "speed", "explain_speed.csv", lambda path: explaining(table(path))),
         ("explain.md", "faces", "face_rule.csv", lambda path: faces_told(table(path))),
         ("explain.md", "localisation", "localisation.csv", lambda path: localised(table(path))),
