@@ -17,6 +17,8 @@ from statistics import mean
 from textwrap import fill
 from typing import Any
 
+from findings import findings
+
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "results"
 CARD = ROOT / "src" / "telltale" / "weights" / "telltale-faces.md"
@@ -556,7 +558,7 @@ def documents() -> Iterator[tuple[Path, str]]:
     if (RESULTS / "demo.txt").exists():
         shown = (RESULTS / "demo.txt").read_text(encoding="utf-8")
         text = between(text, "demo", f"```\n{shown.rstrip()}\n```")
-    yield readme, text
+    yield readme, between(text, "findings", findings(RESULTS))
     docs = ROOT / "docs"
     pages: tuple[tuple[str, str, str, Callable[[Path], str]], ...] = (
         ("format-ablation.md", "tables", "format_ablation.csv", lambda path: ablation(table(path))),
