@@ -464,6 +464,21 @@ def films(rows: list[dict[str, str]]) -> str:
     return "\n".join(lines)
 
 
+def found_faces(rows: list[dict[str, str]]) -> str:
+    """How many known faces the parser finds, by source."""
+    lines = [
+        "| source | known faces | pictures | found | median overlap | seconds a picture |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        share, low, high = (100 * float(row[name]) for name in ("found", "found_low", "found_high"))
+        lines.append(
+            f"| {row['source']} | {row['faces']} | {row['pictures']} | {share:.0f} % ({low:.0f} to {high:.0f}) "
+            f"| {row['median_overlap']} | {row['seconds']} |"
+        )
+    return "\n".join(lines)
+
+
 def localised(rows: list[dict[str, str]]) -> str:
     """What the change of a region adds to the pixel AUC, by network, source and placement, at the smallest size."""
     side = min(rows, key=lambda row: int(row["side"]))["side"]
@@ -567,6 +582,7 @@ def documents() -> Iterator[tuple[Path, str]]:
         ("datasets.md", "speed", "build_speed.csv", lambda path: builds(table(path))),
         ("audit.md", "audit", "audit_shared.json", lambda path: audited(json.loads(path.read_text(encoding="utf-8")))),
         ("explain.md", "heatmaps", "figure_heatmaps.md", lambda path: path.read_text(encoding="utf-8")),
+        ("video.md", "faces", "face_search.csv", lambda path: found_faces(table(path))),
         ("video.md", "speed", "video_speed.csv", lambda path: films(table(path))),
         ("explain.md", "speed", "explain_speed.csv", lambda path: explaining(table(path))),
         ("explain.md", "faces", "face_rule.csv", lambda path: faces_told(table(path))),
