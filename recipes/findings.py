@@ -75,12 +75,17 @@ def transfer(results: Path) -> Iterator[str]:
             (others, "Xception cut short or whole"),
         )
     )
+    home, reals = (
+        _answer(others, f"Xception cut short or whole, on {where}", depths)["difference"]
+        for where in ("the generator trained on", "other sources of reals")
+    )
     small = _answer(seeds, "ResNet-18 cut short or whole, on other seeds", "its 3 depths together against all of it")
     yield (
         "**Does a small field transfer?** AUC of networks cut short less that of the whole one, mean over depths, 95 % "
         f"intervals. On other seeds of the generator learned: Xception {_said(one['difference'])}; ResNet-18 "
         f"{_said(small['difference'])}. On other generators: Xception {_said(two['difference'])}; on the worst of them "
-        f"{_said(two['minimum'])} ([docs/transfer.md](docs/transfer.md))."
+        f"{_said(two['minimum'])}; on the one learned {_said(home)}; against other sources of photographs "
+        f"{_said(reals)} ([docs/transfer.md](docs/transfer.md))."
     )
 
 
@@ -88,10 +93,14 @@ def corruption(results: Path) -> Iterator[str]:
     """What corruption costs whom."""
     about = _json(results / "robustness_surface.json")
     depths = "its 5 depths together against all of it"
-    found = _answer(about, "Xception cut short or whole, change of AUC", depths)
+    changed, left = (
+        _answer(about, f"Xception cut short or whole, {what}", depths)["difference"]
+        for what in ("change of AUC", "AUC left")
+    )
     yield (
-        f"**Corruption.** What it changes in AUC, Xception cut short less all of it: {_said(found['difference'])} "
-        f"({about['cells']} of {about['cells_of_a_full_run']} networks so far; [docs/transfer.md](docs/transfer.md))."
+        f"**Corruption.** What it changes in AUC, Xception cut short less all of it: {_said(changed)}; the AUC that is "
+        f"left: {_said(left)} ({about['cells']} of {about['cells_of_a_full_run']} networks so far; "
+        "[docs/transfer.md](docs/transfer.md))."
     )
 
 

@@ -146,11 +146,27 @@ def write_about(out: Path, about: Mapping[str, Any]) -> None:
     write_whole(out / ABOUT, (json.dumps(about, indent=1) + "\n").encode())
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Under its name only when it is whole."""
+def write_whole(path: Path, data: bytes, *, durable: bool = False) -> None:
+    """Under its name only when it is whole.
+
+    Args:
+        path: of the file.
+        data: its bytes.
+        durable: wait until they are on the disk, as for what a machine that stops must not lose.
+
+    Raises:
+        OSError: it cannot be written; nothing is left behind.
+    """
     temporary = path.with_name(f".{path.name}.new")
-    temporary.write_bytes(data)
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(data)
+            if durable:
+                stream.flush()
+                os.fsync(stream.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def made_by(settings: BuildSettings) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Generators trained here, as files: a literal dictionary of families, weights and settings in one safetensors file."""
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialised
 from torch import Tensor, nn
 
+from telltale.data.index import write_whole
 from telltale.errors import InvalidConfig
 from telltale.generate.dcgan import DcganFromNormal
 from telltale.generate.diffusers_pipeline import DenoisedNoise
@@ -102,13 +102,8 @@ def save_generator(path: Path, generator: nn.Module, facts: GeneratorFacts) -> N
     """
     tensors = {name: _small(tensor.detach().cpu()).contiguous() for name, tensor in generator.state_dict().items()}
     header = {"family": facts.family, "sizes": dict(facts.sizes), "made_with": dict(facts.made_with)}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        # safetensors' own writer makes files that only their owner may read, and a full disk is no OSError there.
-        temporary.write_bytes(serialised(tensors, {HEADER: json.dumps(header)}))
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    # safetensors' own writer makes files that only their owner may read, and a full disk is no OSError there.
+    write_whole(path, serialised(tensors, {HEADER: json.dumps(header)}))
 
 
 def _small(tensor: Tensor) -> Tensor:

@@ -5,7 +5,6 @@ stored: every random number is a function of (seed, step).
 """
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialised
 from torch import Tensor, nn
 
+from telltale.data.index import write_whole
 from telltale.errors import TrainingStopped
 
 
@@ -36,16 +36,8 @@ def save(
         for index, moments in optimiser.state_dict()["state"].items():
             tensors |= {f"adam.{name}.{index}.{kind}": tensor for kind, tensor in moments.items()}
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        # safetensors' own writer makes files that only their owner may read, and a full disk is no OSError there.
-        with temporary.open("wb") as stream:
-            stream.write(serialised(plain, {"facts": json.dumps(facts)}))
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    # safetensors' own writer makes files that only their owner may read, and a full disk is no OSError there.
+    write_whole(path, serialised(plain, {"facts": json.dumps(facts)}), durable=True)
 
 
 def read_facts(path: Path) -> dict[str, Any] | None:

@@ -1,7 +1,6 @@
 """Weights on disk: safetensors with the detector's spec in the header, never a pickle."""
 
 import hashlib
-import os
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +10,7 @@ from jaxtyping import Float32, UInt8
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialised
 
+from telltale.data.index import write_whole
 from telltale.detector import Detector
 from telltale.errors import InvalidConfig, InvalidDetector
 from telltale.learn.classifier import PatchClassifier, build
@@ -32,15 +32,10 @@ def save(path: Path, model: PatchClassifier, spec: DetectorSpec) -> None:
             do="Store the model with its own spec.",
         )
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     # Channels-last training leaves strides that safetensors refuses; the numbers are the same.
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    try:
-        # safetensors' own writer makes files that only their owner may read, whatever the umask.
-        temporary.write_bytes(serialised(tensors, {METADATA_KEY: spec.to_json()}))
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    # safetensors' own writer makes files that only their owner may read, whatever the umask.
+    write_whole(path, serialised(tensors, {METADATA_KEY: spec.to_json()}))
 
 
 def restore(path: Path) -> tuple[PatchClassifier, DetectorSpec]:

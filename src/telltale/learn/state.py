@@ -6,7 +6,6 @@ state is stored: every random number of a run is a function of (seed, step).
 """
 
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -16,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialised
 from torch import Tensor, nn
 
+from telltale.data.index import write_whole
 from telltale.errors import TrainingStopped
 from telltale.learn.config import FREE_ON_RESUME, TrainConfig
 
@@ -93,17 +93,9 @@ def save_state(folder: Path, state: State, model: nn.Module, optimiser: torch.op
     for index, moments in optimiser.state_dict()["state"].items():
         tensors |= {f"{_ADAM}{index}.{name}": tensor for name, tensor in moments.items()}
     fields = {name: getattr(state, name) for name in State.__dataclass_fields__}
-    temporary = folder / f".{STATE_FILE}.{os.getpid()}"
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    try:
-        # safetensors' own writer makes files that only their owner may read, and a full disk is no OSError there.
-        with temporary.open("wb") as stream:
-            stream.write(serialised(plain, {"state": json.dumps(fields)}))
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(folder / STATE_FILE)
-    finally:
-        temporary.unlink(missing_ok=True)
+    # safetensors' own writer makes files that only their owner may read, and a full disk is no OSError there.
+    write_whole(folder / STATE_FILE, serialised(plain, {"state": json.dumps(fields)}), durable=True)
 
 
 def read_state(folder: Path) -> State | None:
