@@ -34,25 +34,24 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 import table_seeds
-from comparisons import Estimate
+from controlled_summary import Layout, answered, columns, markdown, pools, together
+from depth_choice import validation_auc
 from equation4 import scores
-from table_generators import AT_MOST, COLUMNS, SEEDS, Bench, figures
+from table_generators import AT_MOST, COLUMNS, SEEDS, Bench, figures, formats
 from table_seeds import MODELS, REAL, TRAINED_ON, save_as_photographs, trained
 from telltale.data.build import build
 from telltale.data.sample import Sample
 from telltale.data.samples import scan
 from telltale.data.settings import preset
-from telltale.evaluate.metrics import auc
 from telltale.generate.families import load_generator
 from telltale.generate.inversion import InversionConfig, invert
 from telltale.image import prepare
@@ -209,6 +208,7 @@ def scored(test: Test, cell: Cell, kept: dict[str, Any] | None) -> dict[str, Any
         "augmentation": augmentation,
         "seed": seed,
         "trained_on": kind,
+        "validation_auc": validation_auc(weights),
         "data_fingerprint": bench.fingerprint,
         "seconds": round(time.perf_counter() - begin) + (kept["seconds"] if kept is not None else 0),
         "commit": now,
@@ -218,70 +218,30 @@ def scored(test: Test, cell: Cell, kept: dict[str, Any] | None) -> dict[str, Any
     }
 
 
-def pools(test: Test, found: dict[str, Any]) -> Iterator[tuple[str, bool, NDArray[np.bool_], NDArray[np.float64]]]:
-    """(source, familiar, is_fake, scores) of every row of the table."""
-    given = {name: np.array(one["scores"]) for name, one in found["sources"].items()}
-    familiar = KINDS[found["trained_on"]]
-    fakes = np.concatenate([given[name] for name in familiar])
-    for name in test.sources:
-        real = name in (REAL, *OTHER_REAL)
-        reals, those = (given[name], fakes) if real else (given[REAL], given[name])
-        is_fake = np.arange(reals.size + those.size) >= reals.size
-        yield name, name in (REAL, *familiar), is_fake, np.concatenate([reals, those])
+def layout(test: Test) -> Layout:
+    """Of the table."""
+    return Layout(
+        trained_on=TRAINED_ON,
+        inverted=INVERTED,
+        kinds=KINDS,
+        reals=(REAL, *OTHER_REAL),
+        generators=tuple(name for name in test.sources if name not in (INVERTED, REAL, *OTHER_REAL)),
+    )
 
 
 def rows(test: Test, found: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The table's rows of one cell."""
-    for source, familiar, is_fake, values in pools(test, found):
+    source = np.concatenate([[name] * len(found["sources"][name]["scores"]) for name in test.sources])
+    values = np.concatenate([found["sources"][name]["scores"] for name in test.sources])
+    reals = (REAL, *OTHER_REAL)
+    for name, places in pools(layout(test), found["trained_on"], source).items():
         yield {
-            **{name: found[name] for name in ("model", "augmentation", "seed", "trained_on")},
-            "source": source,
-            "label": "real" if source in (REAL, *OTHER_REAL) else "fake",
-            "familiar": int(familiar),
-            **{name: round(value, 4) for name, value in figures(is_fake, values).items()},
+            **{key: found[key] for key in ("model", "augmentation", "seed", "trained_on")},
+            "source": name,
+            "label": "real" if name in reals else "fake",
+            "familiar": int(name in (REAL, *KINDS[found["trained_on"]])),
+            **{key: round(one, 4) for key, one in figures(~np.isin(source[places], reals), values[places]).items()},
         }
-
-
-def family(source: str) -> str:
-    return source.rsplit("-", 1)[0]
-
-
-def groups(test: Test) -> dict[str, list[str]]:
-    """What is shown together: other seeds of the generator trained on, generators of other families, other reals."""
-    made = [name for name in test.sources if name not in (REAL, INVERTED, TRAINED_ON, *OTHER_REAL)]
-    return {
-        "other seeds": [name for name in made if family(name) == family(TRAINED_ON)],
-        "other families": [name for name in made if family(name) != family(TRAINED_ON)],
-        "other reals": list(OTHER_REAL),
-    }
-
-
-def across(test: Test, cells: Sequence[dict[str, Any]], rounds: int) -> dict[str, Estimate]:
-    """AUC by source, mean over runs; means and minima over groups of sources.
-
-    Every round draws the pictures of every source and the runs anew: pictures the same for every network.
-    """
-    pictures, runs = np.random.default_rng(0), np.random.default_rng(1)
-    every = [list(pools(test, found)) for found in cells]
-    names = [source for source, *_ in every[0]]
-    draws = np.empty((rounds + 1, len(names)))
-    for number in range(rounds + 1):
-        chosen = np.arange(len(cells)) if number == 0 else runs.integers(len(cells), size=len(cells))
-        for place in range(len(names)):
-            _, _, is_fake, values = every[0][place]
-            kept = np.arange(values.size)
-            if number:
-                kept = np.concatenate([pictures.choice(kept[is_fake == one], (is_fake == one).sum()) for one in (0, 1)])
-            areas = {one: auc(is_fake[kept], every[one][place][3][kept]) for one in set(chosen.tolist())}
-            draws[number, place] = np.mean([areas[one] for one in chosen.tolist()])
-    found = {name: Estimate(float(draws[0, place]), draws[1:, place]) for place, name in enumerate(names)}
-    for group, members in groups(test).items():
-        if members:
-            places = [names.index(name) for name in members]
-            mean, worst = draws[:, places].mean(1), draws[:, places].min(1)
-            found[f"mean of {group}"] = Estimate(float(mean[0]), mean[1:])
-            found[f"worst of {group}"] = Estimate(float(worst[0]), worst[1:])
-    return found
 
 
 def complete(test: Test) -> tuple[dict[tuple[str, str, str], list[dict[str, Any]]], list[str]]:
@@ -311,7 +271,22 @@ def summarise(test: Test, command: str, generators: dict[str, str]) -> None:
         writer = csv.DictWriter(stream, fieldnames=COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(row for cells in found.values() for one in cells for row in rows(test, one))
-    estimates = {key: across(test, cells, 20 if test.quick else 500) for key, cells in found.items()}
+    these = layout(test)
+    # In one order, whatever order a cell's sources were scored in: draws are paired between networks.
+    found = {
+        key: [{**one, "sources": {name: one["sources"][name] for name in test.sources}} for one in cells]
+        for key, cells in found.items()
+    }
+    runs = {key: together(these, cells, 20 if test.quick else 1000) for key, cells in found.items()}
+    said, gaps = formats(
+        {key[1:]: cells for key, cells in found.items() if key[0] == TRAINED_ON},
+        {
+            "AUC on the generator trained on": lambda one: mean_auc(test, one, (TRAINED_ON,)),
+            "mean AUC over other generators": lambda one: mean_auc(
+                test, one, [name for name in these.generators if name != TRAINED_ON]
+            ),
+        },
+    )
     about = {
         "command": command,
         "commit": commit(),
@@ -326,48 +301,24 @@ def summarise(test: Test, command: str, generators: dict[str, str]) -> None:
         "auc": [
             {
                 **dict(zip(("trained_on", "model", "augmentation"), key, strict=True)),
-                "seeds": len(found[key]),
-                **{name: [round(one.value, 4), *(round(x, 4) for x in one.interval)] for name, one in parts.items()},
+                "seeds": one.seeds,
+                **{name: one.on(name).rounded() for name in one.sources},
+                **{name: part.rounded() for name, part in columns(these, one).items() if " of " in name},
             }
-            for key, parts in estimates.items()
+            for key, one in runs.items()
         ],
+        "answers": [one.json() for one in answered(these, runs)],
+        "bf16_minus_fp32": {name: None if one is None else asdict(one) for name, one in gaps.items()},
     }
     (results / f"{NAME}.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-    lines = markdown(test, about, estimates, found)
+    lines = markdown(these, about, found, runs, said)
     (results / f"{NAME}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     print(f"written: {results / NAME}.md, {len(missing)} cells missing")
 
 
-def markdown(
-    test: Test,
-    about: dict[str, Any],
-    estimates: dict[tuple[str, str, str], dict[str, Estimate]],
-    found: dict[tuple[str, str, str], list[dict[str, Any]]],
-) -> Iterator[str]:
-    """AUC in short, by generator, and what is called fake."""
-    names = list(next(iter(estimates.values())))
-    short = [TRAINED_ON, INVERTED, *(name for name in names if " of " in name)]
-    yield f"# Trained on {TRAINED_ON}, tested on generators that learned the same pictures"
-    yield ""
-    missing = len(about["missing_or_partly_so"])
-    yield f"{about['cells']} runs, {missing} missing; commit {about['commit']}, {about['date']}."
-    yield "ROC AUC, fake positive: mean over runs [95 % bootstrap over runs and pictures]. Chance is 0.5. “Worst” is"
-    yield "the lowest of the sources' means, in every round of the bootstrap anew."
-    for columns in (short, [name for name in names if name not in short]):
-        yield from ("", "| trained on | model | augmentation | runs | " + " | ".join(columns) + " |")
-        yield "|---|---|---|---|" + "---|" * len(columns)
-        for key, parts in estimates.items():
-            yield f"| {' | '.join(key)} | {len(found[key])} | " + " | ".join(str(parts[one]) for one in columns) + " |"
-    yield ""
-    yield "Share of pictures called fake at a score of 0.5, mean over runs (lowest to highest run). Photographs last."
-    yield ""
-    sources = sorted(test.sources, key=lambda name: name in (REAL, *OTHER_REAL))
-    yield "| trained on | model | augmentation | " + " | ".join(sources) + " |"
-    yield "|---|---|---|" + "---|" * len(sources)
-    for key, cells in found.items():
-        shares = [np.array([np.mean(np.array(c["sources"][one]["scores"]) >= 0.5) for c in cells]) for one in sources]
-        said = [f"{100 * one.mean():.0f} % ({100 * one.min():.0f} to {100 * one.max():.0f})" for one in shares]
-        yield f"| {' | '.join(key)} | " + " | ".join(said) + " |"
+def mean_auc(test: Test, found: dict[str, Any], sources: Sequence[str]) -> float:
+    """Of one cell over some rows of the table."""
+    return float(np.mean([row["auc"] for row in rows(test, found) if row["source"] in sources]))
 
 
 def main() -> None:
