@@ -22,6 +22,8 @@ from findings import findings
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "results"
 CARD = ROOT / "src" / "telltale" / "weights" / "telltale-faces.md"
+# Whose interval an evaluation does not take from plain percentiles (`telltale.evaluate.evaluation_table.BIASED`; ECE).
+CORRECTED = ("ap_fake", "tpr_at_1_fpr", "ece")
 
 
 def between(text: str, mark: str, content: str) -> str:
@@ -536,6 +538,26 @@ def generators(rows: list[dict[str, str]]) -> str:
     return "\n".join([*lines, "", note])
 
 
+def coverage(rows: list[dict[str, str]]) -> str:
+    """How often intervals hold the truth: plain percentiles, and what an evaluation gives where that is another."""
+    titles = {
+        "auc": "AUC", "ap_fake": "AP", "balanced_accuracy": "balanced accuracy", "eer": "EER", "brier": "Brier score",
+        "tpr_at_5_fpr": "TPR at 5 % FPR", "tpr_at_1_fpr": "TPR at 1 % FPR", "ece": "ECE",
+    }  # fmt: skip
+    settings = list(dict.fromkeys((row["n_real"], row["n_fake"], row["apart"]) for row in rows))
+    found = {(*(row[name] for name in ("n_real", "n_fake", "apart")), row["figure"]): row for row in rows}
+    auc = [float(found[*one, "auc"]["truth"]) for one in settings]
+    heads = [f"{one[0]} reals, {one[1]} fakes, AUC {area:.2f}" for one, area in zip(settings, auc, strict=True)]
+    lines = [f"| | {' | '.join(heads)} |", "|---|" + "---|" * len(settings)]
+    for name, title in titles.items():
+        each = [found[*one, name] for one in settings]
+        shown = [percent(float(row["plain_covers"])) for row in each]
+        if name in CORRECTED:
+            shown = [f"{one} → {percent(float(row['corrected_covers']))}" for one, row in zip(shown, each, strict=True)]
+        lines.append(f"| {title} | {' | '.join(shown)} |")
+    return "\n".join(lines)
+
+
 def below_title(path: Path) -> str:
     """A summary without its own title, to stand under a heading of the page."""
     title, _, rest = path.read_text(encoding="utf-8").partition("\n")
@@ -577,6 +599,7 @@ def documents() -> Iterator[tuple[Path, str]]:
     docs = ROOT / "docs"
     pages: tuple[tuple[str, str, str, Callable[[Path], str]], ...] = (
         ("format-ablation.md", "tables", "format_ablation.csv", lambda path: ablation(table(path))),
+        ("evaluation.md", "coverage", "interval_coverage.csv", lambda path: coverage(table(path))),
         ("runtime.md", "speed", "speed.csv", lambda path: speeds(table(path))),
         ("training.md", "speed", "training_speed.csv", lambda path: steps(table(path))),
         ("datasets.md", "speed", "build_speed.csv", lambda path: builds(table(path))),

@@ -12,14 +12,18 @@ from sklearn import metrics as reference
 
 from telltale.errors import InvalidDataset
 from telltale.evaluate.metrics import (
+    Estimate,
     auc,
     average_precision,
     average_precision_real,
+    bias_corrected,
     bootstrap,
     both_classes,
+    ece_if_calibrated,
     expected_calibration_error,
     share,
 )
+from telltale.evaluate.resampling import prepared
 
 Labels = NDArray[np.bool_]
 Scores = NDArray[np.float64]
@@ -162,6 +166,78 @@ def test_bootstrap_interval_of_a_mean_is_the_textbooks(side: bool) -> None:
     assert found.value - found.low == pytest.approx(half, rel=0.15)
     wider = bootstrap(lambda labels, values: float(values[labels == side].mean()), is_fake, scores, level=0.99)
     assert wider.low < found.low < found.high < wider.high
+
+
+def test_a_correction_moves_both_ends_to_where_the_value_stands() -> None:
+    drawn = np.random.default_rng(0).normal(size=4001)
+    middle = float(np.median(drawn))
+    plain = np.quantile(drawn, [0.025, 0.975])
+    found = bias_corrected(middle, drawn)
+    assert (found.low, found.high) == pytest.approx(tuple(plain))
+    # Draws of a normal distribution that lie half a deviation too high: the interval comes down by a whole one.
+    shifted = bias_corrected(middle - 0.5, drawn)
+    assert (shifted.low, shifted.high) == pytest.approx((plain[0] - 1, plain[1] - 1), abs=0.15)
+    assert bias_corrected(1.0, np.ones(50)) == Estimate(1.0, 1.0, 1.0)
+    # Beyond every draw: the end that lies there, not an infinite one.
+    assert bias_corrected(9.0, drawn).high == drawn.max()
+
+
+def test_average_precision_is_missed_less_often_than_by_plain_percentiles() -> None:
+    """Of 50 reals and 50 fakes; the truth is that of the two distributions."""
+    is_fake = np.arange(100) < 50
+    draw = np.random.default_rng(3)
+    many = np.arange(200_000) < 100_000
+    truth = average_precision(many, draw.normal(many * 1.0, 1))
+    missed = {"plain": 0, "corrected": 0}
+    for _ in range(200):
+        scores = draw.normal(is_fake * 1.0, 1)
+        images = prepared(is_fake, scores)
+        times = np.hstack([draw.multinomial(50, np.full(50, 0.02), size=200) for _ in range(2)]).astype(float)
+        drawn = images.figures(times)["ap_fake"]
+        found = bias_corrected(average_precision(is_fake, scores), drawn)
+        missed["plain"] += not np.quantile(drawn, 0.025) <= truth <= np.quantile(drawn, 0.975)
+        missed["corrected"] += not found.low <= truth <= found.high
+    assert missed["corrected"] < missed["plain"] < 40
+
+
+@pytest.mark.parametrize("share_fake", [0.5, 0.1])
+def test_ece_of_right_probabilities_lies_where_it_should(share_fake: float) -> None:
+    """Scores that are the probability of a fake where reals and fakes are equally many, whatever the share here."""
+    draw = np.random.default_rng(1)
+    inside, sharpened = 0, 0
+    for seed in range(40):
+        is_fake = np.arange(400) < 400 * share_fake
+        probabilities = 1 / (1 + np.exp(-draw.normal(np.where(is_fake, 0.5, -0.5), 1)))
+        weights = np.where(is_fake, 0.5 / is_fake.mean(), 0.5 / (~is_fake).mean())
+        found = ece_if_calibrated(is_fake, probabilities, rounds=200, seed=seed)
+        assert 0 < found.low < found.value < found.high
+        inside += found.low <= expected_calibration_error(is_fake, probabilities, weights=weights) <= found.high
+        odds = (probabilities / (1 - probabilities)) ** 3
+        sharp = odds / (1 + odds)
+        measured = expected_calibration_error(is_fake, sharp, weights=weights)
+        sharpened += measured > ece_if_calibrated(is_fake, sharp, rounds=200, seed=seed).high
+    assert inside >= 35
+    assert sharpened >= 36
+
+
+def test_ece_of_right_probabilities_is_what_drawn_labels_give(monkeypatch: pytest.MonkeyPatch) -> None:
+    is_fake = np.arange(60) < 20
+    probabilities = np.random.default_rng(2).random(60)
+    chance = probabilities / (probabilities + (1 - probabilities) * 2)
+    drawn = np.random.default_rng(5).random((30, 60)) < chance
+    each = [
+        expected_calibration_error(
+            labels, probabilities, weights=np.where(labels, 0.5 / labels.sum(), 0.5 / (~labels).sum())
+        )
+        for labels in drawn
+    ]
+    found = ece_if_calibrated(is_fake, probabilities, rounds=30, seed=5)
+    assert found.value == pytest.approx(np.mean(each))
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(each, [0.025, 0.975])))
+    monkeypatch.setattr("telltale.evaluate.metrics._AT_ONCE", 60 * 7)
+    assert ece_if_calibrated(is_fake, probabilities, rounds=30, seed=5) == found
+    with pytest.raises(InvalidDataset, match="no fakes"):
+        ece_if_calibrated(np.zeros(9, np.bool_), probabilities[:9])
 
 
 @given(st.integers(0, 40), st.integers(1, 40))

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from telltale.evaluate.evaluation_words import (
     TITLES,
     about,
     by_judge,
+    calibrated,
     is_unresolved,
     named,
     p_value,
@@ -77,7 +79,11 @@ def _flat(row: EvaluationRow) -> dict[str, Cell]:
         "note": row.note,
     }
     for figure in TITLES:
-        found |= _columns(figure, row.figures.get(figure))
+        if figure == "ece":
+            found["ece"] = None if figure not in row.figures else round(row.figures[figure].value, 6)
+            found |= _columns("ece_if_calibrated", row.ece_if_calibrated)
+        else:
+            found |= _columns(figure, row.figures.get(figure))
         if figure.startswith("tpr_at"):
             found[f"{figure}_resolved"] = None if figure not in row.figures else not is_unresolved(row, figure)
     for name, title in _SHARES.items():
@@ -130,8 +136,11 @@ def slices_csv(rows: Iterable[SliceRow]) -> str:
 
 
 def _columns(name: str, found: Estimate | None) -> dict[str, Cell]:
-    values = (None,) * 3 if found is None else (round(found.value, 6), round(found.low, 6), round(found.high, 6))
-    return dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))
+    values = (None,) * 3 if found is None else (found.value, found.low, found.high)
+    return {
+        title: None if value is None or isnan(value) else round(value, 6)
+        for title, value in zip((name, f"{name}_low", f"{name}_high"), values, strict=True)
+    }
 
 
 def _csv(records: Sequence[Mapping[str, Cell]]) -> str:
@@ -170,7 +179,11 @@ def _numbers(row: EvaluationRow) -> list[str]:
     if not row.figures:
         return [row.note, *[""] * (len(TITLES) - 1)]
     wide = ("auc", "ap_fake")
-    return [with_interval(row.figures.get(name)) if name in wide else plain(row, name) for name in TITLES]
+    if_right = f" ({calibrated(row)})" if calibrated(row) else ""
+    return [
+        with_interval(row.figures.get(name)) if name in wide else plain(row, name) + if_right * (name == "ece")
+        for name in TITLES
+    ]
 
 
 def _verdicts(rows: Sequence[EvaluationRow]) -> list[str]:

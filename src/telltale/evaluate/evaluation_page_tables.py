@@ -6,7 +6,16 @@ from html import escape
 from telltale.data.web_page import Cell, number, sortable, word
 from telltale.evaluate.evaluation_comparison import ComparisonRow, headline
 from telltale.evaluate.evaluation_table import ALL, MEAN, WORST, EvaluationRow
-from telltale.evaluate.evaluation_words import RESOLUTION, TITLES, by_judge, is_unresolved, named, p_value, plain
+from telltale.evaluate.evaluation_words import (
+    RESOLUTION,
+    TITLES,
+    by_judge,
+    calibrated,
+    is_unresolved,
+    named,
+    p_value,
+    plain,
+)
 from telltale.evaluate.metrics import Estimate
 from telltale.evaluate.slices import SliceRow
 
@@ -104,7 +113,8 @@ def _figure(row: EvaluationRow, figure: str) -> Cell:
     found = row.figures.get(figure)
     if found is None:
         return number(None, "")
-    return number(found.value, plain(row, figure), f"{found.low:.2f} to {found.high:.2f}")
+    beside = calibrated(row) if figure == "ece" else f"{found.low:.2f} to {found.high:.2f}"
+    return number(found.value, plain(row, figure), beside)
 
 
 def differences(rows: Sequence[ComparisonRow]) -> Iterator[str]:

@@ -122,10 +122,13 @@ def _over(each: Mapping[tuple[str, str], EvaluationRow], label: str) -> dict[str
 
 
 def _figures(row: EvaluationRow) -> dict[str, Any]:
-    return {
-        name: {**(_estimate(found) or {}), **({"resolved": False} if is_unresolved(row, name) else {})}
-        for name, found in row.figures.items()
+    found: dict[str, dict[str, Any]] = {
+        name: {**(_estimate(one) or {}), **({"resolved": False} if is_unresolved(row, name) else {})}
+        for name, one in row.figures.items()
     }
+    if row.ece_if_calibrated is not None:
+        found["ece"]["if_calibrated"] = _estimate(row.ece_if_calibrated)
+    return found
 
 
 def _comparison(row: ComparisonRow) -> dict[str, Any]:

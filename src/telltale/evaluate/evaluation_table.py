@@ -6,6 +6,7 @@ the same draws of images.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import nan
 from typing import TypeAlias
 
 import numpy as np
@@ -13,12 +14,14 @@ from jaxtyping import Float
 
 from telltale.evaluate.evaluation_entries import Chosen, Entry, Images, Judge
 from telltale.evaluate.measures import measures
-from telltale.evaluate.metrics import Estimate, share
+from telltale.evaluate.metrics import Estimate, ece_if_calibrated, share
 from telltale.evaluate.resampling import FIGURES, interval, on_draws
 
 ALL, MEAN, WORST = "(all)", "(mean)", "(worst)"
 # Figures of which less is better: there the worst source has the highest.
 ERRORS = ("eer", "ece", "brier", "log_loss")
+# Higher in the mean where images are drawn twice: recipes/interval_coverage.py says what a correction gives.
+BIASED = ("ap_fake", "ap_real", "tpr_at_1_fpr")
 
 Rounds: TypeAlias = Float[np.ndarray, "rounds"]
 
@@ -36,7 +39,8 @@ class EvaluationRow:
         fewest_real: the same as n_real, or of the source that has fewest, for mean and worst.
         failed: own images without a score.
         note: "" or why figures are missing: "too few", "no reals", "no fakes".
-        figures: those of `Measures` that there are, with intervals.
+        figures: those of `Measures` that there are, with intervals; ECE has none (NaN).
+        ece_if_calibrated: the ECE that its own probabilities would show if they were right; None for mean and worst.
         false_alarm: share of the row's own reals called "likely generated", with its Wilson interval.
         detected: the same of its own fakes.
         inconclusive: share of its own images.
@@ -53,6 +57,7 @@ class EvaluationRow:
     failed: int
     note: str = ""
     figures: Mapping[str, Estimate] = field(default_factory=dict)
+    ece_if_calibrated: Estimate | None = None
     false_alarm: Estimate | None = None
     detected: Estimate | None = None
     inconclusive: Estimate | None = None
@@ -122,6 +127,7 @@ def _note(images: Images, entry: Entry, part: Part, least: int) -> str:
 def _row(images: Images, entry: Entry, part: Part, note: str, drawn: Mapping[str, Rounds] | None) -> EvaluationRow:
     measured, own = part.measured & entry.scored, part.mine & entry.scored
     is_fake = images.is_fake[measured]
+    figures = {} if drawn is None else _figures(images, entry, measured, drawn)
     return EvaluationRow(
         judge=entry.judge,
         source=part.source,
@@ -132,7 +138,8 @@ def _row(images: Images, entry: Entry, part: Part, note: str, drawn: Mapping[str
         fewest_real=int((~is_fake).sum()),
         failed=int((part.mine & ~entry.scored).sum()),
         note=note,
-        figures={} if drawn is None else _figures(images, entry, measured, drawn),
+        figures=figures,
+        ece_if_calibrated=ece_if_calibrated(is_fake, entry.judged[measured]) if "ece" in figures else None,
         false_alarm=_called(entry, own & ~images.is_fake, "likely generated"),
         detected=_called(entry, own & images.is_fake, "likely generated"),
         inconclusive=_called(entry, own, "inconclusive"),
@@ -148,11 +155,18 @@ def _figures(images: Images, entry: Entry, measured: Chosen, drawn: Mapping[str,
     is_fake, judged = images.is_fake[measured], entry.judged[measured]
     if is_fake.any() and not is_fake.all():
         values = measures(is_fake, entry.score[measured], probabilities=judged)
-        return {name: interval(getattr(values, name), drawn[name]) for name in FIGURES}
+        return {name: _estimate(name, getattr(values, name), drawn[name]) for name in FIGURES}
     right = float(((judged >= 0.5) == is_fake).mean())
     return {
-        name: interval(right, drawn[name]) for name in ("accuracy", f"accuracy_{'fake' if is_fake.any() else 'real'}")
+        name: _estimate(name, right, drawn[name])
+        for name in ("accuracy", f"accuracy_{'fake' if is_fake.any() else 'real'}")
     }
+
+
+def _estimate(name: str, value: float, drawn: Rounds) -> Estimate:
+    # ECE adds up sizes of gaps, and images held twice make every gap larger: of a calibrated detector not one interval
+    # of resamples, corrected or not, holds the truth. `ece_if_calibrated` says what a value means instead.
+    return Estimate(value, nan, nan) if name == "ece" else interval(value, drawn, corrected=name in BIASED)
 
 
 def _over_sources(rows: Sequence[EvaluationRow], drawn: Sequence[Mapping[str, Rounds]]) -> Iterable[EvaluationRow]:
@@ -164,10 +178,14 @@ def _over_sources(rows: Sequence[EvaluationRow], drawn: Sequence[Mapping[str, Ro
     for name in names:
         values = np.array([row.figures[name].value for row in rows])
         rounds = np.stack([one[name] for one in drawn])
-        means[name] = interval(float(values.mean()), rounds.mean(axis=0))
+        means[name] = _estimate(name, float(values.mean()), rounds.mean(axis=0))
         place = int(values.argmax() if name in ERRORS else values.argmin())
         extreme = rounds.max(axis=0) if name in ERRORS else rounds.min(axis=0)
-        worsts[name], where[name] = interval(float(values[place]), extreme), rows[place].source
+        # Not corrected: the lowest of several estimates lies below the lowest truth, and all draws may lie on one side.
+        worsts[name] = (
+            Estimate(float(values[place]), nan, nan) if name == "ece" else interval(float(values[place]), extreme)
+        )
+        where[name] = rows[place].source
     for source, figures in ((MEAN, means), (WORST, worsts)):
         yield EvaluationRow(
             judge=rows[0].judge,

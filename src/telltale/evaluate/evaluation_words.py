@@ -18,7 +18,11 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "tpr_at_1_fpr": ("TPR @ 1 % FPR", "fakes found where at most 1 % of these reals are called fake"),
     "tpr_at_5_fpr": ("TPR @ 5 % FPR", "fakes found where at most 5 % of these reals are called fake"),
     "eer": ("EER", "error where false alarms and misses are equal; less is better"),
-    "ece": ("ECE", "gap between probability and share of fakes, 10 bins; less is better"),
+    "ece": (
+        "ECE",
+        "gap between probability and share of fakes, 10 bins; less is better; beside it what right probabilities would "
+        "show on as many images",
+    ),
     "brier": ("Brier", "mean squared error of the probability; 0.25 says nothing, less is better"),
     "log_loss": ("log loss", "in nats; 0.693 says nothing, less is better"),
 }
@@ -56,6 +60,12 @@ def plain(row: EvaluationRow, figure: str) -> str:
     """Three places, and a mark where the rate is not resolved."""
     found = row.figures.get(figure)
     return "" if found is None else f"{found.value:.3f}{UNRESOLVED if is_unresolved(row, figure) else ''}"
+
+
+def calibrated(row: EvaluationRow) -> str:
+    """What right probabilities would show as ECE, as 0.02 to 0.05 if calibrated; empty where that is not known."""
+    found = row.ece_if_calibrated
+    return "" if found is None else f"{found.low:.2f} to {found.high:.2f} if calibrated"
 
 
 def percent(found: Estimate | None) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 from telltale.evaluate.measures import Measures
-from telltale.evaluate.metrics import Estimate
+from telltale.evaluate.metrics import Estimate, bias_corrected
 
 Labels = Bool[np.ndarray, "n"]
 Scores = Float[np.ndarray, "n"]
@@ -150,11 +150,20 @@ def on_draws(
     }
 
 
-def interval(value: float, drawn: Rounds) -> Estimate:
-    """A value with the percentile interval of its resamples, 95 %; those without a value do not count."""
+def interval(value: float, drawn: Rounds, *, corrected: bool = False) -> Estimate:
+    """A value with the percentile interval of its resamples, 95 %; those without a value do not count.
+
+    Args:
+        value: of the images themselves.
+        drawn: of the resamples.
+        corrected: for their bias, as `metrics.bias_corrected` does it. Not for a difference with a p that counts
+            resamples beyond 0, nor for an extreme over sources, whose draws all may lie on one side of it.
+    """
     known = drawn[np.isfinite(drawn)]
     if known.size == 0:
         return Estimate(value, math.nan, math.nan)
+    if corrected:
+        return bias_corrected(value, known)
     low, high = np.quantile(known, [0.025, 0.975])
     return Estimate(value, float(low), float(high))
 

@@ -79,7 +79,7 @@ def _row(scored: Scored, source: str, label: bool, thresholds: Thresholds, seed:
         is_fake=label,
         n=int(mine.sum()),
         n_other=int((scored.is_fake != label).sum()),
-        ap=bootstrap(average_precision, against.is_fake, against.probability, seed=seed),
+        ap=bootstrap(average_precision, against.is_fake, against.probability, seed=seed, corrected=True),
         auc=bootstrap(auc, against.is_fake, against.probability, seed=seed),
         called_fake=share(own >= thresholds.fake_above),
         called_real=share((own <= thresholds.real_below) & (own < thresholds.fake_above)),
