@@ -15,7 +15,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
-from telltale.cli.finetune import finetune
+from telltale.cli.finetune import LATENTS_LEARNING_RATE, finetune
 from telltale.errors import InvalidConfig, InvalidDataset, InvalidDetector, TrainingStopped
 from telltale.generate.adapters import open_generator
 from telltale.generate.autoencoder import decoder, encoder
@@ -91,7 +91,11 @@ def test_every_setting_is_an_option_with_its_default() -> None:
     config = FinetuneConfig()
     for name in set(options) - NO_SETTINGS - {"quality_within"}:
         assert get_origin(options[name]) is Annotated
-        assert get_args(options[name])[1].show_default == str(getattr(config, name)), name
+        said = get_args(options[name])[1].show_default
+        if name == "learning_rate":
+            said, _, of_latents = said.partition("; latents: ")
+            assert float(of_latents) == LATENTS_LEARNING_RATE
+        assert said == str(getattr(config, name)), name
 
 
 def test_a_run_leaves_generator_figures_pictures_and_says_how(home: Path, tmp_path: Path) -> None:
@@ -161,6 +165,12 @@ def test_a_vae_is_finetuned_by_resynthesis_and_latents_move_alone(home: Path, tm
     run(*words(home), "--loss", "latents", "--out", tmp_path / "latents")
     assert load_file(tmp_path / "latents" / "latents.safetensors")["latents"].shape == (4, 4)
     assert not (tmp_path / "latents" / "generator.safetensors").exists()
+    rates = [
+        json.loads((tmp_path / name / "run.json").read_text())["config"]["learning_rate"] for name in ("vae", "latents")
+    ]
+    assert rates == [FinetuneConfig().learning_rate, LATENTS_LEARNING_RATE]
+    with pytest.raises(InvalidConfig, match="sources out of photographs; found nobody"):
+        run(*words(home), "--include", "nobody", "--out", tmp_path / "none")
     with pytest.raises(InvalidConfig, match="with an encoder"):
         run(*words(home), "--loss", "resynthesis", "--out", tmp_path / "none")
     with pytest.raises(InvalidConfig, match="a loss out of"):

@@ -120,6 +120,9 @@ def test_the_largest_seed_draws_and_a_larger_one_is_refused(pictures: Tensor) ->
     _, own = gan(pictures, replace(SETTINGS, seed=2**31 - 1))
     assert own.learn is not None
     assert np.isfinite(own.learn(torch.zeros(4, 3, 64, 64), 2**30))
+    for weight in (-1.0, 1e30, float("nan")):
+        with pytest.raises(InvalidConfig, match=r"weight: 0 to 1e\+06"):
+            FinetuneConfig(weight=weight)
     with pytest.raises(InvalidConfig, match="seed: below"):
         replace(SETTINGS, seed=2**31)
 

@@ -144,6 +144,15 @@ def test_what_is_wrong_with_the_data_is_named(tmp_path: Path, change: Change, wo
         assert word in str(caught.value)
 
 
+def test_padding_is_offered_where_it_helps_alone(tmp_path: Path) -> None:
+    samples = small(write_samples(tmp_path), tmp_path)
+    for crop, least, offered in ((24, 32, True), (40, 32, False), (40, 1, False)):
+        with pytest.raises(InvalidDataset, match=f"at least {max(crop, least)} x") as caught:
+            load_dataset(tiny(crop=crop), samples, least=least)
+        assert ("--allow-small" in str(caught.value)) is offered
+        assert ("--crop" in str(caught.value)) is not offered
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

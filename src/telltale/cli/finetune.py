@@ -24,6 +24,7 @@ WEIGHTS_FILE, RUN_FILE = "generator.safetensors", "run.json"
 _SAME_ON_RESUME = ("loss", "seen_as", "photographs_sha256")
 Number = int | None
 Real = float | None
+LATENTS_LEARNING_RATE = 0.01
 _NOT_SETTINGS = (
     *("generator", "against", "reals", "split", "include", "out"),
     *("loss", "jpeg", "side", "quality", "resume", "dry_run", "threads"),
@@ -58,7 +59,7 @@ def finetune(
     batch: Annotated[Number, says("Pictures a step.", "32")] = None,
     checked: Annotated[Number, says("Samples judged at every check.", "256")] = None,
     check_every: Annotated[Number, says("Steps between two checks.", "50")] = None,
-    learning_rate: Annotated[Real, says("Of Adam, for the generator.", "5e-05")] = None,
+    learning_rate: Annotated[Real, says("Of Adam, for the generator.", "5e-05; latents: 0.01")] = None,
     critic_learning_rate: Annotated[Real, says("Of Adam, for the critic.", "0.0002")] = None,
     least_diversity: Annotated[Real, says("A smaller share of the first diversity is a collapse.", "0.5")] = None,
     seed: Annotated[Number, says("Latents, order, augmentation, the critic's weights.", "0")] = None,
@@ -81,7 +82,7 @@ def finetune(
         generator,
         against,
         real_samples(reals, split, include or []),
-        _settings(given),
+        _settings(given, loss),
         loss=loss,
         jpeg=jpeg,
         quality=quality,
@@ -97,8 +98,12 @@ def finetune(
         raise typer.Exit(SOME_FAILED)
 
 
-def _settings(given: dict[str, Any]) -> "FinetuneConfig":
+def _settings(given: dict[str, Any], loss: str) -> "FinetuneConfig":
     from telltale.generate.finetuning_config import FinetuneConfig
+
+    if loss == "latents":
+        # Latents are numbers around 1, weights around 0.05: what moves weights hardly moves latents.
+        given.setdefault("learning_rate", LATENTS_LEARNING_RATE)
 
     if given.get("target") == 0:
         given["target"] = None

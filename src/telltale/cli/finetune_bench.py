@@ -42,19 +42,21 @@ def real_samples(sources: list[Path], split: str | None, include: "Sequence[str]
 
     Raises:
         InvalidDataset: none there; or see `telltale.data.samples.scan`.
+        InvalidConfig: a source that no photograph has.
     """
     from telltale.data.layouts import of_one_label
     from telltale.data.samples import scan
+    from telltale.evaluate.evaluation import only_sources
 
     found: list[Sample] = []
     for source in sources:
         listed = scan([source], split=split) if _says_labels(source) else of_one_label(source, is_fake=False)
-        found += [one for one in listed if one.is_fake is False and (not include or one.source in include)]
+        found += [one for one in listed if one.is_fake is False]
     if not found:
         raise InvalidDataset(
             expected="photographs", found="nothing labelled real in these sources", do="Name real pictures."
         )
-    return found
+    return only_sources(found, include, ())
 
 
 def _says_labels(source: Path) -> bool:

@@ -1,7 +1,6 @@
 """How a generator is finetuned against a classifier, and what is measured on the way: plain records."""
 
 from dataclasses import asdict, dataclass
-from math import isfinite
 from typing import Any
 
 from telltale.errors import InvalidConfig
@@ -10,6 +9,8 @@ from telltale.errors import InvalidConfig
 FREE_ON_RESUME = frozenset(("steps", "target", "quality_within"))
 # The stream of a step is numbered 2**32 * seed + step, and torch takes 64 bits.
 _SEEDS = 2**31
+# Far beyond what still keeps a picture; from about 1e18 on Adam's squares overflow, and nothing would move at all.
+_HEAVIEST = 1e6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +59,7 @@ class FinetuneConfig:
         _require(self.seed < _SEEDS, "seed", f"below {_SEEDS}", self.seed)
         for name in ("learning_rate", "critic_learning_rate"):
             _require(0 < getattr(self, name) < 1, name, "above 0 and below 1", getattr(self, name))
-        _require(isfinite(self.weight) and self.weight >= 0, "weight", "0 or more", self.weight)
+        _require(0 <= self.weight <= _HEAVIEST, "weight", f"0 to {_HEAVIEST:g}", self.weight)
         _require(self.target is None or 0 < self.target <= 1, "target", "a share above 0, at most 1", self.target)
         within = self.quality_within
         _require(within is None or within >= 0, "quality_within", "a share of 0 or more", within)

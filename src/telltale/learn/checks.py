@@ -86,7 +86,8 @@ def check_sizes(config: TrainConfig, samples: Sequence[Sample], shapes: Sequence
     Raises:
         InvalidDataset: naming those that are too small, or the sizes there are.
     """
-    needed = max(config.crop or 1, least)
+    crop = config.crop or 1
+    needed = max(crop, least)
     small = [
         f"{sample.path} ({width} x {height})"
         for sample, (height, width) in zip(samples, shapes, strict=True)
@@ -94,9 +95,12 @@ def check_sizes(config: TrainConfig, samples: Sequence[Sample], shapes: Sequence
     ]
     if small:
         raise InvalidDataset(
-            expected=f"prepared images of at least {needed} x {needed} px, the crop and the field of one patch",
+            expected=f"prepared images of at least {needed} x {needed} px, "
+            + ("the field of one patch" if least > crop else "the crop"),
             found=listed(small, "smaller"),
-            do="Use a smaller --crop, a --side to scale to, leave these out, or accept padding: --allow-small.",
+            do="Use a --side to scale to, leave these out, or accept patches that read padding: --allow-small."
+            if least > crop
+            else "Use a smaller --crop, a --side to scale to, or leave these out.",
         )
     if config.crop is None and len(set(shapes)) > 1:
         kinds = Counter(shapes).most_common(SHOWN)
