@@ -19,9 +19,9 @@ The summary adds an outside check: what the networks of results/table_generators
 `stylegan2_vs_npr`, the same generator finetuned against a detector that is none of ours.
 
 Every (defence, seed) is one file in results/arms_race/; a rerun computes only what is missing and goes on inside a
-training or finetuning that was interrupted. Cost: five to fifteen minutes a defence and seed on one core of a 2021
-server CPU. `--summarise` writes results/arms_race.csv, .json and .md from the cells there are, and says
-which are missing.
+training or finetuning that was interrupted. Several processes of the same command share the work: start it as often as
+there are cores. Cost: five to fifteen minutes a defence and seed on one core of a 2021 server CPU. `--summarise` writes
+results/arms_race.csv, .json and .md from the cells there are, and says which are missing.
 """
 
 import argparse
@@ -39,6 +39,7 @@ import torch
 from numpy.typing import NDArray
 
 from equation4 import Contest, classifier, contest, finetuned, fixed, keep, measured, pixels, scores, write_csv
+from sharing import unclaimed
 from telltale.data.sample import Sample
 from telltale.learn.precision import machine
 from telltale.provenance import commit, invocation
@@ -132,9 +133,9 @@ def wanted(bench: Contest, seeds: int) -> list[tuple[str, int]]:
     return [(name, seed) for seed in range(seeds) for name in list(DEFENCES)[: 2 if bench.quick else None]]
 
 
-def run(bench: Contest, unseen: Path, seeds: int, rounds: int, part: tuple[int, int]) -> None:
-    """Every missing cell of one part."""
-    for defence, seed in wanted(bench, seeds)[part[0] - 1 :: part[1]]:
+def run(bench: Contest, unseen: Path, seeds: int, rounds: int) -> None:
+    """Every missing cell."""
+    for defence, seed in unclaimed(bench.work, "arms_race", wanted(bench, seeds)):
         path = bench.cells / f"{defence}-{seed}.json"
         if not path.exists():
             keep(path, cell(bench, unseen, defence, seed, rounds))
@@ -273,7 +274,6 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="the shared data: holds manifest.csv")
     parser.add_argument("--generators", type=Path, default=ROOT / "results" / "generators")
     parser.add_argument("--work", type=Path, default=Path("runs/arms_race"))
-    parser.add_argument("--part", default="1/1", help="which share of the cells, for instance 1/2")
     parser.add_argument("--summarise", action="store_true", help="write the tables from the cells there are")
     parser.add_argument("--quick", action="store_true", help="few pictures, two defences, few steps; no result written")
     chosen = parser.parse_args()
@@ -282,10 +282,9 @@ def main() -> None:
     torch.set_num_threads(1)
     work = chosen.work / "quick" if chosen.quick else chosen.work
     bench = contest(chosen.data, chosen.generators, work, quick=chosen.quick, name="arms_race")
-    number, count = map(int, chosen.part.split("/"))
     unseen = chosen.generators / f"{UNSEEN}.safetensors"
     if not chosen.summarise:
-        run(bench, unseen, 1 if chosen.quick else SEEDS, 2 if chosen.quick else ROUNDS, (number, count))
+        run(bench, unseen, 1 if chosen.quick else SEEDS, 2 if chosen.quick else ROUNDS)
     if chosen.summarise or chosen.quick:
         summarise(bench)
 

@@ -19,10 +19,10 @@ photographs and as many new samples together; "called fake" is of the samples al
 809 samples, other latents than those finetuned on, to the 809 photographs that no generator has learned from.
 
 Every (architecture, seed) is one file in results/equation4/; a rerun computes only what is missing, and goes on inside
-a training or finetuning that was interrupted. --part 1/2 and --part 2/2 share the work. Cost: about ten minutes an
-architecture and seed on one core of a 2021 server CPU. `--summarise` writes results/equation4.csv, .json, .md, .png and
-results/transfer_matrix.csv from the cells there are, and says which are missing. Finetuned weights are not kept in the
-repository: docs/misuse.md says why.
+a training or finetuning that was interrupted. Several processes of the same command share the work: start it as often
+as there are cores. Cost: about ten minutes an architecture and seed on one core of a 2021 server CPU. `--summarise`
+writes results/equation4.csv, .json, .md, .png and results/transfer_matrix.csv from the cells there are, and says which
+are missing. Finetuned weights are not kept in the repository: docs/misuse.md says why.
 
 Expected: the first classifier falls from 99 % to 60 % or below, a second one is back at 99 %.
 """
@@ -45,6 +45,7 @@ from jaxtyping import UInt8
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from sharing import alone, unclaimed
 from table_seeds import samples
 from telltale.data.corruptions import jpeg
 from telltale.data.sample import Sample
@@ -104,7 +105,8 @@ class Contest:
             count, kept = len(self.of_split(split)), folder / f"{split}-{file_hash(generator)[:12]}"
             paths = [kept / f"{place:05d}.jpg" for place in range(count)]
             if not all(path.exists() for path in paths):
-                samples(generator, count, split, folder)
+                with alone(self.work, f"samples {generator.stem} {split}"):
+                    samples(generator, count, split, folder)
             found += [Sample(path=path, is_fake=True, source=generator.stem, split=split) for path in paths]
         return found
 
@@ -137,10 +139,11 @@ def classifier(bench: Contest, name: str, architecture: str, seed: int, fakes: S
     which: dict[str, Any] = {"name": name, "architecture": architecture, "seed": seed}
     config = TrainConfig(data=("celeba64 and samples",), **usual | which | more)
     learned = [one for one in [*bench.reals, *fakes] if one.split != "test"]
-    if not (out / "done").exists():
-        for _ in train(config, out, resume=out.exists(), samples=learned, command=invocation()):
-            pass
-        (out / "done").touch()
+    with alone(bench.work, f"train {name}"):
+        if not (out / "done").exists():
+            for _ in train(config, out, resume=out.exists(), samples=learned, command=invocation()):
+                pass
+            (out / "done").touch()
     return out / "best.safetensors"
 
 
@@ -273,16 +276,15 @@ def wanted(bench: Contest, seeds: int) -> list[tuple[str, int]]:
     return [(one, seed) for seed in range(seeds) for one in ARCHITECTURES[: 1 if bench.quick else None]]
 
 
-def run(bench: Contest, seeds: int, part: tuple[int, int]) -> None:
-    """Every missing cell of one part, then the transfer matrix of what there is."""
-    for architecture, seed in wanted(bench, seeds)[part[0] - 1 :: part[1]]:
+def run(bench: Contest, seeds: int) -> None:
+    """Every missing cell; the last process of several then makes the transfer matrix."""
+    for architecture, seed in unclaimed(bench.work, "equation4", wanted(bench, seeds)):
         path = bench.cells / f"{architecture}-{seed}.json"
         if not path.exists():
             found = cell(bench, architecture, seed)
             keep(path, found)
             print(path.stem, f"{found['seconds']} s", *figures(found).items(), flush=True)
-    if part[0] == part[1]:
-        keep(bench.cells / "transfer.json", matrix(bench))
+    keep(bench.cells / "transfer.json", matrix(bench))
 
 
 def keep(path: Path, found: dict[str, Any]) -> None:
@@ -399,8 +401,8 @@ def summarise(bench: Contest) -> None:
     if not cells:
         sys.exit(f"no cells in {bench.cells}: run without --summarise first")
     results = bench.cells.parent
-    if not (bench.cells / "transfer.json").exists():  # the last part writes it
-        sys.exit(f"no transfer.json in {bench.cells}: run once more without --part and without --summarise")
+    if not (bench.cells / "transfer.json").exists():  # written after the last cell
+        sys.exit(f"no transfer.json in {bench.cells}: run once more without --summarise")
     transfer = json.loads((bench.cells / "transfer.json").read_text())
     pairs = [{**one, "relation": relation(one["generator"], one["classifier"])} for one in transfer["pairs"]]
     about = {
@@ -616,7 +618,6 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="the shared data: holds manifest.csv")
     parser.add_argument("--generators", type=Path, default=ROOT / "results" / "generators")
     parser.add_argument("--work", type=Path, default=Path("runs/equation4"))
-    parser.add_argument("--part", default="1/1", help="which share of the cells, for instance 1/2")
     parser.add_argument("--summarise", action="store_true", help="write the tables from the cells there are")
     parser.add_argument("--quick", action="store_true", help="few pictures, one model, few steps; no result written")
     chosen = parser.parse_args()
@@ -628,9 +629,8 @@ def main() -> None:
     bench = contest(
         chosen.data, chosen.generators, chosen.work / "quick" if chosen.quick else chosen.work, quick=chosen.quick
     )
-    number, count = map(int, chosen.part.split("/"))
     if not chosen.summarise:
-        run(bench, 1 if chosen.quick else SEEDS, (number, count))
+        run(bench, 1 if chosen.quick else SEEDS)
     if chosen.summarise or chosen.quick:
         summarise(bench)
 

@@ -16,8 +16,9 @@ photographs and as many fakes; KID of the fakes held out to the photographs held
 same photographs, so KID also says how near they are; compare it with its own start only.
 
 Every (kind, classifier, seed) is one file in results/equation4_kinds/; a rerun computes only what is missing, and goes
-on inside what was interrupted. Cost on one core with bfloat16 products: two minutes each (decoder) or six (latents).
-`--summarise` writes results/equation4_kinds.csv, .json and .md, columns as equation4.csv, and says which are missing.
+on inside what was interrupted. Several processes of the same command share the work: start it as often as there are
+cores. Cost on one core with bfloat16 products: two minutes each (decoder) or six (latents). `--summarise` writes
+results/equation4_kinds.csv, .json and .md, columns as equation4.csv, and says which are missing.
 """
 
 import argparse
@@ -52,6 +53,7 @@ from equation4 import (
     worse,
     write_csv,
 )
+from sharing import alone, unclaimed
 from table_seeds import LATENT_SEEDS, save_as_photographs
 from telltale.data.sample import Sample
 from telltale.generate.families import load_generator
@@ -149,10 +151,11 @@ def saved(bench: Contest, name: str, images: Callable[[str], Tensor]) -> list[Sa
     found = []
     for split in SPLITS:
         folder = bench.work / "samples" / name / split
-        if not (folder / "done").exists():
-            made = images(split)
-            save_as_photographs(made, [folder / f"{place:05d}.jpg" for place in range(len(made))])
-            (folder / "done").touch()
+        with alone(bench.work, f"samples {name} {split}"):
+            if not (folder / "done").exists():
+                made = images(split)
+                save_as_photographs(made, [folder / f"{place:05d}.jpg" for place in range(len(made))])
+                (folder / "done").touch()
         paths = sorted(folder.glob("*.jpg"))
         found += [Sample(path=path, is_fake=True, source=name, split=split) for path in paths]
     return found
@@ -279,7 +282,6 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="the shared data: holds manifest.csv")
     parser.add_argument("--generators", type=Path, default=ROOT / "results" / "generators")
     parser.add_argument("--work", type=Path, default=Path("runs/equation4_kinds"))
-    parser.add_argument("--part", default="1/1", help="which share of the cells, for instance 1/2")
     parser.add_argument("--summarise", action="store_true", help="write the tables from the cells there are")
     parser.add_argument("--quick", action="store_true", help="few pictures, one model, few steps; no result written")
     chosen = parser.parse_args()
@@ -288,9 +290,8 @@ def main() -> None:
     torch.set_num_threads(1)
     work = chosen.work / "quick" if chosen.quick else chosen.work
     bench = contest(chosen.data, chosen.generators, work, quick=chosen.quick, name="equation4_kinds")
-    number, count = map(int, chosen.part.split("/"))
     if not chosen.summarise:
-        for kind, architecture, seed in wanted(bench)[number - 1 :: count]:
+        for kind, architecture, seed in unclaimed(bench.work, "equation4_kinds", wanted(bench)):
             path = bench.cells / f"{kind}-{architecture}-{seed}.json"
             if not path.exists():
                 found = cell(bench, kind, architecture, seed)

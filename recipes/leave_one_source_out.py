@@ -10,9 +10,10 @@ shipped detector had more). Each is judged on the test pictures of the source le
 of the other label, and so is the network that was trained with it. The threshold of the last two columns lets 5 % of
 the reals of the network's own validation pictures pass as fakes.
 
-Every network's scores are one file in results/leave_one_source_out/; a rerun computes only what is missing, and --part
-1/2 and --part 2/2 share the work. Cost: about 12 minutes a network on one core of a 2021 server CPU, ten networks.
-`--summarise` writes results/leave_one_source_out.csv, .json and .md from the files there are.
+Every network's scores are one file in results/leave_one_source_out/; a rerun computes only what is missing, and several
+processes of the same command share the work: start it as often as there are cores. Cost: about 12 minutes a network on
+one core of a 2021 server CPU, ten networks. `--summarise` writes results/leave_one_source_out.csv, .json and .md from
+the files there are.
 """
 
 import argparse
@@ -29,6 +30,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sharing import alone, unclaimed
 from ship_detector import (
     ROOT,
     TRAINED_FAKE,
@@ -85,10 +87,11 @@ def weights(places: Places, samples: list[Sample], left_out: str, seed: int) -> 
         seed=seed,
         steps_per_epoch=5 if places.quick else 250,
     )
-    if not (out / "done").exists():
-        for _ in train(settings, out, resume=out.exists(), samples=samples, command=invocation()):
-            pass
-        (out / "done").touch()
+    with alone(places.work, f"left_out {out.name}"):
+        if not (out / "done").exists():
+            for _ in train(settings, out, resume=out.exists(), samples=samples, command=invocation()):
+                pass
+            (out / "done").touch()
     return out / "best.safetensors"
 
 
@@ -110,11 +113,11 @@ def cell(places: Places, everything: list[Sample], tested: list[Sample], left_ou
     }
 
 
-def run(places: Places, everything: list[Sample], tested: list[Sample], folder: Path, part: tuple[int, int]) -> None:
-    """Every missing file of one part; the network that saw everything comes first."""
+def run(places: Places, everything: list[Sample], tested: list[Sample], folder: Path) -> None:
+    """Every missing file; the network that saw everything comes first."""
     sources = (ALL, *TRAINED_FAKE, *TRAINED_REAL)
     wanted = [(source, seed) for seed in range(SEEDS) for source in (sources[:2] if places.quick else sources)]
-    for left_out, seed in wanted[part[0] - 1 :: part[1]]:
+    for left_out, seed in unclaimed(places.work, "leave_one_source_out", wanted):
         path = folder / f"{left_out}-{seed}.json"
         if not path.exists():
             found = cell(places, everything, tested, left_out, seed)
@@ -211,7 +214,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="the shared data: holds manifest.csv and generators/")
     parser.add_argument("--work", type=Path, default=Path("runs/ship"), help="the --work of ship_detector")
-    parser.add_argument("--part", default="1/1", help="which share of the networks, for instance 1/2")
     parser.add_argument("--summarise", action="store_true", help="write the tables from the files there are")
     parser.add_argument("--quick", action="store_true", help="few pictures, two networks of 5 steps; no result written")
     chosen = parser.parse_args()
@@ -225,9 +227,8 @@ def main() -> None:
     sources = TRAINED_REAL + TRAINED_FAKE
     tested = [one for one in everything if one.split == "test" and family(one.source) in sources]
     folder = results / "leave_one_source_out"
-    number, count = map(int, chosen.part.split("/"))
     if not chosen.summarise:
-        run(places, everything, tested, folder, (number, count))
+        run(places, everything, tested, folder)
     if chosen.summarise or chosen.quick:
         summarise(folder, tested, fingerprints, invocation())
 

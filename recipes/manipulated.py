@@ -40,6 +40,7 @@ import torch
 from jaxtyping import Float64
 from PIL import Image
 
+from sharing import alone
 from telltale.data.equalise import encode, equalise, picture_key
 from telltale.data.sample import Sample
 from telltale.data.samples import scan
@@ -83,13 +84,14 @@ def manipulated(data: Path, out: Path, *, quick: bool, workers: int = 1) -> list
         quick: a few faces.
         workers: processes.
     """
-    if not (out / "manifest.csv").is_file():
-        rows = [row for rows in _made(data, out, QUICK_SIZES if quick else SIZES, workers) for row in rows]
-        with (out / "manifest.tmp").open("w", newline="", encoding="utf-8") as stream:
-            table = csv.writer(stream, lineterminator="\n")
-            table.writerow(("path", "label", "source", "group", "split"))
-            table.writerows(rows)
-        (out / "manifest.tmp").replace(out / "manifest.csv")
+    with alone(out, "pictures"):
+        if not (out / "manifest.csv").is_file():
+            rows = [row for rows in _made(data, out, QUICK_SIZES if quick else SIZES, workers) for row in rows]
+            with (out / "manifest.tmp").open("w", newline="", encoding="utf-8") as stream:
+                table = csv.writer(stream, lineterminator="\n")
+                table.writerow(("path", "label", "source", "group", "split"))
+                table.writerows(rows)
+            (out / "manifest.tmp").replace(out / "manifest.csv")
     return scan([out / "manifest.csv"])
 
 

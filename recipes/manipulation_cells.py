@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sharing import alone, unclaimed
 from table_generators import Bench, settings
 from telltale.data.sample import Sample
 from telltale.detector import Detector
@@ -116,10 +117,11 @@ def trained(asked: Experiment, model: str, kind: str, seed: int) -> Path:
         **asked.training,
     )
     samples = [one for one in asked.bench.training if one.source in (asked.real, kind)]
-    if not (out / "done").exists():
-        for _ in train(config, out, resume=out.exists(), samples=samples, command=invocation()):
-            pass
-        (out / "done").touch()
+    with alone(asked.bench.work, f"train {out.name}"):
+        if not (out / "done").exists():
+            for _ in train(config, out, resume=out.exists(), samples=samples, command=invocation()):
+                pass
+            (out / "done").touch()
     return weights
 
 
@@ -196,9 +198,9 @@ def surest(asked: Experiment, detector: Detector, parse: Parse) -> dict[str, dic
     return answers
 
 
-def run(asked: Experiment, part: tuple[int, int]) -> None:
-    """Every missing cell of one part."""
-    for model, kind, seed in asked.wanted()[part[0] - 1 :: part[1]]:
+def run(asked: Experiment) -> None:
+    """Every missing cell."""
+    for model, kind, seed in unclaimed(asked.bench.work, asked.name, asked.wanted()):
         path = asked.path_of(model, kind, seed)
         if not path.exists():
             found = cell(asked, model, kind, seed)

@@ -10,10 +10,11 @@ the AUC against the pooled reals (a source of fakes) or the pooled fakes (a sour
 that cross a score of 0.5 because of the corruption.
 
 Every (model, augmentation, seed) is one file in results/robustness_surface/; a rerun computes only what is missing, and
---part 1/2 and --part 2/2 share the work. Pictures are corrupted once for all networks and kept in WORK/corrupted (0.5
-GB); networks run on ONNX Runtime, on a GPU in batches. Cost besides the training: half a minute of one core a cell for
-xception_block2, more for whole networks; corrupting all pictures takes a quarter of a minute, once. `--summarise`
-writes results/robustness_surface.csv, .json, .md and .png from the cells there are.
+several processes of the same command share the work: start it as often as there are cores. Pictures are corrupted once
+for all networks and kept in WORK/corrupted (0.5 GB); networks run on ONNX Runtime, on a GPU in batches. Cost besides
+the training: half a minute of one core a cell for xception_block2, more for whole networks; corrupting all pictures
+takes a quarter of a minute, once. `--summarise` writes results/robustness_surface.csv, .json, .md and .png from the
+cells there are.
 """
 
 import argparse
@@ -36,6 +37,7 @@ from PIL import __version__ as pillow_version
 
 from comparisons import Answer, Question, Runs, answers, conclusions, over_seeds, table, versus
 from number_formats import Gap, gap, number_format, said
+from sharing import unclaimed
 from table_generators import (
     AUGMENTED,
     ROOT,
@@ -89,7 +91,7 @@ def pictures(samples: Sequence[Sample], kept: Path, cell: Cell) -> Pictures:
     if not path.exists():
         made = np.stack([corrupted(sample.pixels(), cell, seed=0) for sample in samples])
         kept.mkdir(parents=True, exist_ok=True)
-        # Two parts of the work may make the same file at the same time.
+        # Two processes may make the same file at the same time.
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
         with temporary.open("wb") as stream:
             np.save(stream, made)
@@ -159,10 +161,11 @@ def path_of(folder: Path, model: str, augmentation: str, seed: int) -> Path:
     return folder / f"{model}-{augmentation}-{seed}.json".replace(" ", "_")
 
 
-def run(bench: Bench, folder: Path, part: tuple[int, int], *, only_trained: bool) -> None:
-    """Every missing cell of one part, seeds outermost."""
+def run(bench: Bench, folder: Path, *, only_trained: bool) -> None:
+    """Every missing cell, seeds outermost."""
     wanted = [(*model, seed) for seed in range(1 if bench.quick else SEEDS) for model in MODELS]
-    for model, augmentation, seed in (wanted[:1] if bench.quick else wanted)[part[0] - 1 :: part[1]]:
+    wanted = wanted[:1] if bench.quick else wanted
+    for model, augmentation, seed in unclaimed(bench.work, "robustness_surface", wanted):
         path = path_of(folder, model, augmentation, seed)
         if path.exists() or (only_trained and not trained_already(bench, model, augmentation, seed)):
             continue
@@ -464,7 +467,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="the shared data: holds manifest.csv and generators/")
     parser.add_argument("--work", type=Path, default=Path("runs/table"), help="the --work of table_generators")
-    parser.add_argument("--part", default="1/1", help="which share of the cells, for instance 1/2")
     parser.add_argument("--only-trained", action="store_true", help="leave out networks that are not trained yet")
     parser.add_argument("--summarise", action="store_true", help="write the tables from the cells there are")
     parser.add_argument(
@@ -476,9 +478,8 @@ def main() -> None:
     torch.set_num_threads(1)
     bench = prepare(chosen.data, chosen.work / "quick" if chosen.quick else chosen.work, quick=chosen.quick)
     folder = (bench.work if chosen.quick else ROOT / "results") / "robustness_surface"
-    number, count = map(int, chosen.part.split("/"))
     if not chosen.summarise:
-        run(bench, folder, (number, count), only_trained=chosen.only_trained)
+        run(bench, folder, only_trained=chosen.only_trained)
     if chosen.summarise or chosen.quick:
         summarise(bench, folder, invocation())
 

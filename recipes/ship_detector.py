@@ -34,6 +34,7 @@ import numpy as np
 import torch
 
 import telltale
+from sharing import alone
 from telltale.data.build import build
 from telltale.data.corruptions import corrupt
 from telltale.data.making import Tools
@@ -226,11 +227,13 @@ def source_weights(pictures: Scored) -> np.ndarray[tuple[int], np.dtype[np.float
 def trained(places: Places, built: list[Sample], name: str, settings: TrainConfig) -> Path:
     """The best weights of one training run, going on where an interrupted one stopped."""
     out = places.work / "train" / name
-    if not (out / "done.json").exists():
-        begin = time.perf_counter()
-        for epoch in train(settings, out, resume=out.exists(), samples=training_samples(built), command=invocation()):
-            print(name, json.dumps(epoch.row()), flush=True)
-        (out / "done.json").write_text(json.dumps({"seconds": round(time.perf_counter() - begin)}))
+    learned = training_samples(built)
+    with alone(places.work, f"train {name}"):
+        if not (out / "done.json").exists():
+            begin = time.perf_counter()
+            for epoch in train(settings, out, resume=out.exists(), samples=learned, command=invocation()):
+                print(name, json.dumps(epoch.row()), flush=True)
+            (out / "done.json").write_text(json.dumps({"seconds": round(time.perf_counter() - begin)}))
     return out / "best.safetensors"
 
 
@@ -316,7 +319,8 @@ def build_pictures(places: Places) -> dict[str, str]:
         (places.unseen, tested[::TWIN_EVERY_TESTED], UNSEEN_GENERATOR),
         (places.held_out, away, None),
     ):
-        report = build(samples, out, settings(places, name), tools=tools(places, name), workers=2)
+        with alone(places.work, f"pictures {out.name}"):
+            report = build(samples, out, settings(places, name), tools=tools(places, name), workers=2)
         print(f"{out.name}: {report.real} real, {report.fake} fake, {report.failed} failed", flush=True)
         fingerprints[out.name] = report.fingerprint
     return fingerprints

@@ -16,10 +16,9 @@ each with <compression>/videos/*.mp4; --splits the folder of its train.json, val
 
 Faces are found by the shipped face parser, some seconds a frame of 720p on one core; --yunet takes YuNet's file
 (`face_detection_yunet_2023mar.onnx`, OpenCV Zoo), which is far faster. Every video's frames and every (model, trained
-on, seed) are kept, and a rerun makes only what is missing; --part 1/2 and --part 2/2 share the training (start the
-second when the first has built the pictures). Nothing is written into results/: the tables are
-WORK/table_faceforensics.csv, .json and .md. Nobody has run it on FaceForensics++ itself yet; the tests run it on a
-small tree of the same layout.
+on, seed) are kept, and a rerun makes only what is missing; several processes of the same command share the training:
+start it as often as there are cores. Nothing is written into results/: the tables are WORK/table_faceforensics.csv,
+.json and .md. Nobody has run it on FaceForensics++ itself yet; the tests run it on a small tree of the same layout.
 """
 
 import argparse
@@ -35,6 +34,7 @@ from PIL import Image
 
 from manipulation_cells import ESSENTIAL, FURTHER, QUICK, Experiment, run
 from manipulation_summary import summarise
+from sharing import alone
 from table_generators import SEEDS, Bench
 from telltale.data.build import build
 from telltale.data.equalise import Box
@@ -170,7 +170,6 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=250, help="of an epoch")
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--seeds", type=int, default=SEEDS)
-    parser.add_argument("--part", default="1/1", help="which share of the cells, for instance 1/2")
     parser.add_argument("--summarise", action="store_true", help="write the tables from the cells there are")
     parser.add_argument("--quick", action="store_true", help="2 frames a video, two models, 5 steps")
     chosen = parser.parse_args()
@@ -180,22 +179,21 @@ def main() -> None:
         parser.error(f"no {missing[0]}.json in {chosen.splits}: point --splits at the official lists")
     torch.set_num_threads(1)
     work = chosen.work / "quick" if chosen.quick else chosen.work
-    cut = work / "crops"
-    crops(
-        chosen.root, chosen.splits, chosen.compression, cut, 2 if chosen.quick else chosen.frames, finder(chosen.yunet)
-    )
-    report = build(scan([cut]), work / "built", replace(preset("paper"), crop="whole"), workers=1)
+    cut, count = work / "crops", 2 if chosen.quick else chosen.frames
+    with alone(work, "pictures"):
+        crops(chosen.root, chosen.splits, chosen.compression, cut, count, finder(chosen.yunet))
+        report = build(scan([cut]), work / "built", replace(preset("paper"), crop="whole"), workers=1)
+        built = scan([work / "built"])
     asked = experiment(
-        scan([work / "built"]),
+        built,
         report.fingerprint,
         work,
         quick=chosen.quick,
         seeds=chosen.seeds,
         training={"steps_per_epoch": chosen.steps, "epochs": chosen.epochs},
     )
-    number, count = map(int, chosen.part.split("/"))
     if not chosen.summarise:
-        run(asked, (number, count))
+        run(asked)
     if chosen.summarise or chosen.quick:
         summarise(asked, f"FaceForensics++ {chosen.compression}: trained on one, tested on all", invocation())
 

@@ -17,12 +17,11 @@ A row of fakes is measured against one pool of test reals of the sources trained
 fakes of the generator trained on.
 
 Every (model, augmentation, seed) is one file in results/table_generators/ with all its scores, and a rerun computes
-only what is missing; several processes can share the work, --part 1/2 and --part 2/2 (start the second when the first
-has built the pictures: both would write them). Cost: 3 to 15 minutes a cell on
-one core of a 2021 server CPU, 22 networks, 5 seeds: about 15 hours of one core, a fourth of that where the processor
-multiplies bf16; a cell says where it was made. The twins come out of torch, whose rounding depends on the processor's
-instructions, and so does their fingerprint. Those of the committed cells are what any x86 processor builds with
-ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 in the environment of the first call. Then:
+only what is missing; several processes of the same command share the work: start it as often as there are cores. Cost:
+3 to 15 minutes a cell on one core of a 2021 server CPU, 22 networks, 5 seeds: about 15 hours of one core, a fourth of
+that where the processor multiplies bf16; a cell says where it was made. The twins come out of torch, whose rounding
+depends on the processor's instructions, and so does their fingerprint. Those of the committed cells are what any x86
+processor builds with ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 in the environment of the first call. Then:
 
     python recipes/table_generators.py --data PATH_TO_SHARED_DATA --work runs/table --summarise
 
@@ -48,6 +47,7 @@ from numpy.typing import NDArray
 from comparisons import Answer, Estimate, Question, Runs, answers, areas, chance, conclusions, table, versus
 from depth_choice import chosen_depth, depth_words, validation_auc
 from number_formats import Gap, gap, number_format, said
+from sharing import alone, unclaimed
 from telltale.data.build import build
 from telltale.data.cues import container_cues
 from telltale.data.formats import format_facts
@@ -127,22 +127,11 @@ def prepare(data: Path, work: Path, *, quick: bool) -> Bench:
     everything = [sample for sample in scan([data / "manifest.csv"]) if sample.source in _sources()]
     everything = everything[:: 12 if quick else 1]
     reals = [one for one in everything if one.source in TRAINED_REAL and one.split == "test"][::TWIN_EVERY]
-    fingerprints = [build(everything, work / "built", preset("paper"), workers=1).fingerprint]
-    for name, files in TWINS.items():
-        folder = data / "generators"
-        weights = tuple((f"{file}.safetensors", file_hash(folder / f"{file}.safetensors")) for file in files)
-        made = build(
-            reals,
-            work / name,
-            preset("paper", resynthesise=(name,), weights=weights),
-            tools=Tools(resynthesisers={name: partial(on_one_thread, name, folder)}),
-            workers=1,
-        )
-        fingerprints.append(made.fingerprint)
-    built = scan([work / "built"])
-    twins = [
-        replace(sample, source=name, split="test") for name in TWINS for sample in scan([work / name]) if sample.is_fake
-    ]
+    with alone(work, "pictures"):
+        fingerprints = [build(everything, work / "built", preset("paper"), workers=1).fingerprint]
+        fingerprints += [build_twins(reals, data / "generators", work, name) for name in TWINS]
+        built, made = scan([work / "built"]), {name: scan([work / name]) for name in TWINS}
+    twins = [replace(one, source=name, split="test") for name in TWINS for one in made[name] if one.is_fake]
     return Bench(
         training=[one for one in built if one.source in TRAINED_REAL + TRAINED_FAKE and one.split != "test"],
         tested=[*tested(built), *twins],
@@ -151,6 +140,19 @@ def prepare(data: Path, work: Path, *, quick: bool) -> Bench:
         cells=(work if quick else ROOT / "results") / "table_generators",
         quick=quick,
     )
+
+
+def build_twins(reals: Sequence[Sample], generators: Path, work: Path, name: str) -> str:
+    """Re-syntheses of one kind, beside their reals; the fingerprint of both."""
+    weights = tuple((f"{file}.safetensors", file_hash(generators / f"{file}.safetensors")) for file in TWINS[name])
+    made = build(
+        reals,
+        work / name,
+        preset("paper", resynthesise=(name,), weights=weights),
+        tools=Tools(resynthesisers={name: partial(on_one_thread, name, generators)}),
+        workers=1,
+    )
+    return made.fingerprint
 
 
 def _sources() -> tuple[str, ...]:
@@ -206,10 +208,11 @@ def trained(bench: Bench, model: str, augmentation: str, seed: int) -> Path:
     """The weights of one network: trained, or trained on where an interrupted run stopped."""
     out = folder_of(bench, model, augmentation, seed)
     config = settings(bench, model, augmentation, seed)
-    if not (out / "done").exists():
-        for _ in train(config, out, resume=out.exists(), samples=bench.training, command=invocation()):
-            pass
-        (out / "done").touch()
+    with alone(bench.work, f"train {out.name}"):
+        if not (out / "done").exists():
+            for _ in train(config, out, resume=out.exists(), samples=bench.training, command=invocation()):
+                pass
+            (out / "done").touch()
     return out / "best.safetensors"
 
 
@@ -289,11 +292,11 @@ def path_of(bench: Bench, model: str, augmentation: str, seed: int) -> Path:
     return bench.cells / f"{model}-{augmentation}-{seed}.json".replace(" ", "_")
 
 
-def run(bench: Bench, seeds: int, part: tuple[int, int]) -> None:
-    """Every missing cell of one part, seeds outermost so that an interrupted run leaves whole seeds."""
+def run(bench: Bench, seeds: int) -> None:
+    """Every missing cell, seeds outermost so that an interrupted run leaves whole seeds."""
     models = QUICK if bench.quick else MODELS
     wanted = [(model, augmentation, seed) for seed in range(seeds) for model, augmentation in models]
-    for model, augmentation, seed in wanted[part[0] - 1 :: part[1]]:
+    for model, augmentation, seed in unclaimed(bench.work, "table_generators", wanted):
         path = path_of(bench, model, augmentation, seed)
         if path.exists():
             complete(bench, path, folder_of(bench, model, augmentation, seed) / "best.safetensors")
@@ -553,7 +556,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="the shared data: holds manifest.csv and generators/")
     parser.add_argument("--work", type=Path, default=Path("runs/table"))
-    parser.add_argument("--part", default="1/1", help="which share of the cells, for instance 1/2")
     parser.add_argument("--summarise", action="store_true", help="write the tables from the cells there are")
     parser.add_argument("--quick", action="store_true", help="few pictures, four models, 5 steps; no result written")
     chosen = parser.parse_args()
@@ -561,9 +563,8 @@ def main() -> None:
         parser.error(f"no manifest.csv in {chosen.data}: point --data at the folder of images and generators")
     torch.set_num_threads(1)
     bench = prepare(chosen.data, chosen.work / "quick" if chosen.quick else chosen.work, quick=chosen.quick)
-    number, count = map(int, chosen.part.split("/"))
     if not chosen.summarise:
-        run(bench, 1 if chosen.quick else SEEDS, (number, count))
+        run(bench, 1 if chosen.quick else SEEDS)
     if chosen.summarise or chosen.quick:
         summarise(bench, invocation())
 

@@ -20,8 +20,8 @@ A row of fakes is measured against the test photographs of celeba64; a row of ot
 the kind trained on. At most 200 pictures of each source are tested, and 405 photographs.
 
 Every (model, augmentation, seed, kind of fakes) is one file in results/table_generators_controlled/ with its scores by
-source; a rerun adds what is missing, also the scores of generators that came later. --part 1/2 and --part 2/2 share the
-work (start the second when the first has built the pictures). Cost on one core of a 2021 server CPU: half an hour for
+source; a rerun adds what is missing, also the scores of generators that came later. Several processes of the same
+command share the work: start it as often as there are cores. Cost on one core of a 2021 server CPU: half an hour for
 the inversions, once; up to 2 minutes a cell to score, and what table_seeds.py says where a network must be trained.
 `--summarise` writes results/table_generators_controlled.csv, .json and .md from the cells there are, and says which are
 missing.
@@ -46,6 +46,7 @@ import table_seeds
 from controlled_summary import Layout, answered, columns, markdown, pools, together
 from depth_choice import validation_auc
 from equation4 import scores
+from sharing import alone, unclaimed
 from table_generators import AT_MOST, COLUMNS, SEEDS, Bench, figures, formats
 from table_seeds import MODELS, REAL, TRAINED_ON, save_as_photographs, trained
 from telltale.data.build import build
@@ -171,9 +172,9 @@ def wanted(*, quick: bool) -> list[Cell]:
     return [(kind, *one, seed) for seed in range(1 if quick else SEEDS) for kind, one in every]
 
 
-def run(test: Test, part: tuple[int, int]) -> None:
-    """Every missing cell of one part, and what is missing of the others."""
-    for cell in wanted(quick=test.quick)[part[0] - 1 :: part[1]]:
+def run(test: Test, work: Path) -> None:
+    """Every missing cell, and what is missing of the others."""
+    for cell in unclaimed(work, NAME, wanted(quick=test.quick)):
         path = path_of(test, cell)
         kept = json.loads(path.read_text()) if path.exists() else None
         found = scored(test, cell, kept)
@@ -328,7 +329,6 @@ def main() -> None:
     parser.add_argument(
         "--work", type=Path, default=Path("runs/seeds"), help="that of table_seeds.py, to share networks"
     )
-    parser.add_argument("--part", default="1/1", help="which share of the cells, for instance 1/2")
     parser.add_argument("--summarise", action="store_true", help="write the tables from the cells there are")
     parser.add_argument("--quick", action="store_true", help="few pictures, one model, 5 steps; no result written")
     chosen = parser.parse_args()
@@ -336,10 +336,10 @@ def main() -> None:
         parser.error(f"no manifest.csv in {chosen.data}: point --data at the folder of images and generators")
     torch.set_num_threads(1)
     work = chosen.work / "quick" if chosen.quick else chosen.work
-    test = gather(chosen.data, chosen.generators, work, quick=chosen.quick)
-    number, count = map(int, chosen.part.split("/"))
+    with alone(work, "pictures of the controlled table"):
+        test = gather(chosen.data, chosen.generators, work, quick=chosen.quick)
     if not chosen.summarise:
-        run(test, (number, count))
+        run(test, work)
     if chosen.summarise or chosen.quick:
         hashes = {path.stem: file_hash(path) for path in sorted(chosen.generators.glob("*.safetensors"))}
         summarise(test, invocation(), hashes)

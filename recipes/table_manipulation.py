@@ -22,11 +22,11 @@ Where a network has patches, its heatmaps (each pixel averages the patches that 
 Whole-image baselines give one number for a picture: they have no patches, so these columns are empty.
 
 Every (model, trained on, seed) is one file in results/table_manipulation/; a rerun computes only what is missing, and
---part 1/2 and --part 2/2 share the work (start the second when the first has made the pictures). Five models come
-first, all five seeds of them; eight more follow. Cost: one to five minutes a cell (MesoInception4: eight) of one core
-with bfloat16 products, about an hour for a seed of the first five. `--summarise` writes
-results/table_manipulation.csv, .json and .md, and the counts by part of the face (table_manipulation_regions.csv and
-.png), from the cells there are, and says which are missing.
+several processes of the same command share the work: start it as often as there are cores. Five models come first, all
+five seeds of them; eight more follow. Cost: one to five minutes a cell (MesoInception4: eight) of one core with
+bfloat16 products, about an hour for a seed of the first five. `--summarise` writes results/table_manipulation.csv,
+.json and .md, and the counts by part of the face (table_manipulation_regions.csv and .png), from the cells there are,
+and says which are missing.
 """
 
 import argparse
@@ -75,7 +75,6 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="the shared data: holds manifest.csv and generators/")
     parser.add_argument("--work", type=Path, default=Path("runs/manipulation"))
     parser.add_argument("--pictures", type=Path, help="made by manipulated.py, or made there now; WORK/pictures")
-    parser.add_argument("--part", default="1/1", help="which share of the cells, for instance 1/2")
     parser.add_argument("--summarise", action="store_true", help="write the tables from the cells there are")
     parser.add_argument("--quick", action="store_true", help="few faces, two models, 5 steps; no result written")
     chosen = parser.parse_args()
@@ -85,9 +84,8 @@ def main() -> None:
     work = chosen.work / "quick" if chosen.quick else chosen.work
     pictures = chosen.pictures or work / "pictures"
     asked = experiment(pictures, manipulated(chosen.data, pictures, quick=chosen.quick), work, quick=chosen.quick)
-    number, count = map(int, chosen.part.split("/"))
     if not chosen.summarise:
-        run(asked, (number, count))
+        run(asked)
     if chosen.summarise or chosen.quick:
         summarise(asked, "Trained on one manipulation, tested on all", invocation())
 

@@ -13,8 +13,8 @@ Samples are saved as the photographs are (JPEG, quality 95, 4:2:0), then everyth
 own 64 px (`telltale build`, PNG). Models, training and columns are those of `recipes/table_generators.py`, without its
 controls.
 
-Every (model, augmentation, seed) is one file in results/table_seeds/; a rerun computes only what is missing, and --part
-1/2 and --part 2/2 share the work (start the second when the first has built the pictures). Cost: 1 to 6 minutes a cell
+Every (model, augmentation, seed) is one file in results/table_seeds/; a rerun computes only what is missing, and
+several processes of the same command share the work: start it as often as there are cores. Cost: 1 to 6 minutes a cell
 on one core of a 2021 server CPU, 13 models, 5 seeds. `--summarise` writes results/table_seeds.csv, .json and .md from
 the cells there are, and says which are missing.
 """
@@ -36,6 +36,7 @@ from PIL import Image
 from torch import Tensor
 
 from comparisons import Answer, Estimate, Question, Runs, answers, areas, conclusions, table, versus
+from sharing import alone, unclaimed
 from table_generators import SEEDS, TRUNCATED, Bench, figures, formats, kept, network, path_of, settings
 from telltale.data.build import build
 from telltale.data.sample import Sample
@@ -70,15 +71,15 @@ COLUMNS = (
 def prepare(data: Path, generators: Path, work: Path, *, quick: bool) -> Bench:
     """Sample every generator, as often as there are photographs; build photographs and samples equally."""
     reals = [one for one in scan([data / "manifest.csv"]) if one.source == REAL][:: 40 if quick else 1]
-    made = []
-    for name in GENERATORS:
-        splits = ("train", "validation", "test") if name == TRAINED_ON else ("test",)
-        for split in splits:
-            n = sum(one.split == split for one in reals)
-            made += samples(generators / f"{name}.safetensors", n, split, work / "samples" / name)
-    built = work / "built"
-    fingerprint = build([*reals, *made], built, preset("paper", side=64, crop="centre"), bits=0).fingerprint
-    everything = scan([built])
+    made, built = [], work / "built"
+    with alone(work, "pictures"):
+        for name in GENERATORS:
+            splits = ("train", "validation", "test") if name == TRAINED_ON else ("test",)
+            for split in splits:
+                n = sum(one.split == split for one in reals)
+                made += samples(generators / f"{name}.safetensors", n, split, work / "samples" / name)
+        fingerprint = build([*reals, *made], built, preset("paper", side=64, crop="centre"), bits=0).fingerprint
+        everything = scan([built])
     return Bench(
         training=[one for one in everything if one.split != "test"],
         tested=[one for one in everything if one.split == "test"],
@@ -120,10 +121,11 @@ def trained(bench: Bench, model: str, augmentation: str, seed: int) -> Path:
     """The weights of one network, as in the other table but on whole pictures of 64 px."""
     out = bench.work / "train" / f"{model}-{augmentation}-{seed}".replace(" ", "_")
     config = replace(settings(bench, model, augmentation, seed), crop=None, data=("celeba64 and samples, built",))
-    if not (out / "done").exists():
-        for _ in train(config, out, resume=out.exists(), samples=bench.training, command=invocation()):
-            pass
-        (out / "done").touch()
+    with alone(bench.work, f"train {out.name}"):
+        if not (out / "done").exists():
+            for _ in train(config, out, resume=out.exists(), samples=bench.training, command=invocation()):
+                pass
+            (out / "done").touch()
     return out / "best.safetensors"
 
 
@@ -143,11 +145,11 @@ def cell(bench: Bench, model: str, augmentation: str, seed: int) -> dict[str, An
     }
 
 
-def run(bench: Bench, seeds: int, part: tuple[int, int]) -> None:
-    """Every missing cell of one part, seeds outermost so that an interrupted run leaves whole seeds."""
+def run(bench: Bench, seeds: int) -> None:
+    """Every missing cell, seeds outermost so that an interrupted run leaves whole seeds."""
     models = QUICK if bench.quick else MODELS
     wanted = [(model, augmentation, seed) for seed in range(seeds) for model, augmentation in models]
-    for model, augmentation, seed in wanted[part[0] - 1 :: part[1]]:
+    for model, augmentation, seed in unclaimed(bench.work, "table_seeds", wanted):
         path = path_of(bench, model, augmentation, seed)
         if not path.exists():
             found = cell(bench, model, augmentation, seed)
@@ -312,7 +314,6 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="the shared data: holds manifest.csv")
     parser.add_argument("--generators", type=Path, default=ROOT / "results" / "generators")
     parser.add_argument("--work", type=Path, default=Path("runs/seeds"))
-    parser.add_argument("--part", default="1/1", help="which share of the cells, for instance 1/2")
     parser.add_argument("--summarise", action="store_true", help="write the tables from the cells there are")
     parser.add_argument("--quick", action="store_true", help="few pictures, one model, 5 steps; no result written")
     chosen = parser.parse_args()
@@ -321,9 +322,8 @@ def main() -> None:
     torch.set_num_threads(1)
     work = chosen.work / "quick" if chosen.quick else chosen.work
     bench = prepare(chosen.data, chosen.generators, work, quick=chosen.quick)
-    number, count = map(int, chosen.part.split("/"))
     if not chosen.summarise:
-        run(bench, 1 if chosen.quick else SEEDS, (number, count))
+        run(bench, 1 if chosen.quick else SEEDS)
     if chosen.summarise or chosen.quick:
         hashes = {name: file_hash(chosen.generators / f"{name}.safetensors") for name in GENERATORS}
         summarise(bench, invocation(), hashes)
