@@ -19,6 +19,7 @@ Places = NDArray[np.intp]
 ROUNDS = 500
 # Sums of equal numbers in another order differ by this little.
 ROUNDING = 1e-9
+LASTING = "†"
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,12 +278,14 @@ def _answer(question: Question, found: Mapping[tuple[str, str], Runs], word: str
 
 
 def table(found: Sequence[Answer]) -> Iterator[str]:
-    """A row for each answer."""
+    """A row for each answer; those that last through Holm's correction are marked."""
+    lasting = {id(one) for one in holm(found)}
     yield "| topic | first against second | mean | mean, drawn too | minimum | better on | so |"
     yield "|---|---|---|---|---|---|---|"
     for one in found:
         cells = (one.here.signed, one.elsewhere.signed, one.worst.signed, f"{one.better} of {one.sources}", one.verdict)
-        yield f"| {one.question.topic} | {one.question.asked} | {' | '.join(cells)} |"
+        mark = f" {LASTING}" if id(one) in lasting else ""
+        yield f"| {one.question.topic} | {one.question.asked} | {' | '.join(cells)}{mark} |"
 
 
 def conclusions(found: Sequence[Answer]) -> Iterator[str]:
@@ -307,11 +310,13 @@ def caution(found: Sequence[Answer]) -> str:
         return "No question has all its networks yet."
     clear = sum(one.here.side != 0 for one in found)
     lasting = [f"{one.question.topic}, {one.question.asked}" for one in holm(found)]
+    # A sentence holds a few of them.
+    listed = f": {'; '.join(lasting)}" if 0 < len(lasting) <= 3 else f", marked {LASTING} below" if lasting else ""
     fewest = min(one.fewest_seeds for one in found)
     return (
         f"{clear} of {len(found)} intervals of the mean do not hold 0; by chance alone about {len(found) / 20:.0f} "
         f"would not. After Holm's correction for all rows {len(lasting)} "
-        f"{'remains' if len(lasting) == 1 else 'remain'}{': ' + '; '.join(lasting) if lasting else ''}. "
+        f"{'remains' if len(lasting) == 1 else 'remain'}{listed}. "
         f"The network with fewest seeds has {fewest}."
     )
 

@@ -10,7 +10,7 @@ from telltale.evaluate.metrics import auc
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "recipes"))
 
-from comparisons import Runs, answers, areas, conclusions, holm, over_seeds, versus
+from comparisons import Runs, answers, areas, conclusions, holm, over_seeds, table, versus
 from number_formats import gap, number_format, said
 
 FIRST, SECOND = ("first", "none"), ("second", "none")
@@ -103,6 +103,9 @@ def test_conclusions_name_what_held_and_what_did_not() -> None:
     assert "2 of 3 intervals" in sure
     assert "2 remain: depth, first against second; depth, second against first." in sure
     assert "has 5." in sure
+    assert [("†" in row) for row in table(each)] == [False, False, True, False, True]
+    *_, many = conclusions(each * 4)
+    assert "8 remain, marked † below." in many
     assert list(conclusions([])) == ["- **How sure.** No question has all its networks yet."]
 
 
