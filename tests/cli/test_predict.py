@@ -20,6 +20,7 @@ from telltale.cli import main
 from telltale.cli.predict import heatmap_name
 from telltale.evaluate.results import COLUMNS, read_rows
 from telltale.explain.heatmaps import LEAST_LEGEND
+from telltale.image import Preparation
 from telltale.spec import DetectorSpec
 
 NOT_UTF8 = os.fsdecode(b"caf\xe9.png")
@@ -90,6 +91,23 @@ def test_a_line_for_a_person(run: Run, pictures: Path) -> None:
     assert "strongest patch 0." in line
     assert line.endswith(str(pictures / "a.png"))
     assert done.err == ""
+
+
+def test_pictures_that_had_to_be_enlarged_are_said_to_be(
+    run: Run, tmp_path: Path, write_detector: Callable[..., Path], tiny_spec: DetectorSpec
+) -> None:
+    detector = write_detector(tmp_path / "d.onnx", replace(tiny_spec, preparation=Preparation(side=48)))
+    for side in (24, 40, 48, 90):
+        paint(tmp_path / "p" / f"{side}.png", side=side)
+    done = run(tmp_path / "p", detector=detector)
+    assert [", enlarged 2.0 times" in line for line in done.lines] == [True, False, False, False]
+    assert "1 picture was smaller than the 48 px" in done.err
+    assert run(tmp_path / "p", "--json", detector=detector).err == ""
+    paint(tmp_path / "p" / "another.png", side=12)
+    assert "2 pictures were smaller" in run(tmp_path / "p", detector=detector).err
+    (tmp_path / "p" / "another.png").unlink()
+    (tmp_path / "p" / "24.png").unlink()
+    assert run(tmp_path / "p", detector=detector).err == ""
 
 
 def test_a_detector_nobody_calibrated_says_so(run: Run, pictures: Path, uncalibrated_detector: Path) -> None:

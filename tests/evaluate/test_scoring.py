@@ -50,6 +50,21 @@ def paint(path: Path, level: int, side: int = 24) -> Path:
     return path
 
 
+@pytest.mark.parametrize(
+    ("size", "side", "fit", "times"),
+    [((24, 32), None, "shorter", 1), ((24, 32), 24, "shorter", 1), ((24, 32), 12, "shorter", 1),
+     ((24, 32), 48, "shorter", 2), ((24, 32), 48, "centre", 2), ((12, 48), 24, "square", 2)],
+)  # fmt: skip
+def test_a_score_says_how_much_its_picture_was_enlarged(
+    tmp_path: Path, size: tuple[int, int], side: int | None, fit: Fit, times: float
+) -> None:
+    Image.new("RGB", (size[1], size[0]), (9, 9, 9)).save(tmp_path / "one.png")
+    spec = replace(SPEC, preparation=Preparation(side=side, fit=fit))
+    found = score_file(replace(DETECTOR, spec=spec), Sample(path=tmp_path / "one.png"))
+    assert isinstance(found, Score)
+    assert found.enlarged == pytest.approx(times)
+
+
 @pytest.fixture
 def samples(tmp_path: Path) -> list[Sample]:
     """Twelve pictures, each brighter than the one before, and three broken files among them."""

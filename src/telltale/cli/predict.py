@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from telltale.evaluate.video_scoring import VideoScore
 
 ALL_SCORED, SOME_FAILED, NOTHING_DONE = 0, 1, 2
+# Below this the filter leaves the verdicts as they are; at a third more false alarms grow, see the model card.
+NOTICED = 1.25
 
 
 def predict(
@@ -93,9 +95,9 @@ def _run(
 ) -> tuple[int, int, int]:
     """Score, print and store each picture and video; returns how many were scored, failed, scored but damaged."""
     from telltale.cli.predict_video import NOTE
-    from telltale.evaluate.scoring import Failure
+    from telltale.evaluate.scoring import Failure, Score
 
-    scored = failed = damaged = 0
+    scored = failed = damaged = small = 0
     noted = as_json
     with sink or nullcontext(), wish.timeline or nullcontext(), progress("scoring") as advance:
         for record in _records(loaded, samples, visit, wish):
@@ -109,8 +111,19 @@ def _run(
             scored += not isinstance(record, Failure)
             failed += isinstance(record, Failure)
             damaged += bool(more) and flat["error"] is not None
+            small += isinstance(record, Score) and record.enlarged >= NOTICED
             advance()
+    if small and not as_json:
+        print(_of_small(small, loaded), file=sys.stderr)
     return scored, failed, damaged
+
+
+def _of_small(count: int, loaded: "Detector") -> str:
+    were = "picture was" if count == 1 else "pictures were"
+    return (
+        f"telltale: note: {count} {were} smaller than the {loaded.spec.preparation.side} px that this detector looks "
+        "at, and enlarged first: real ones are then taken for generated more often (docs/runtime.md)"
+    )
 
 
 def _records(
@@ -158,6 +171,8 @@ def _line(record: "Score | Failure") -> str:
     verdict = said.verdict or "not calibrated"
     number = f"score {said.score:.3f}" if said.probability is None else f"P(fake) {said.probability:.2f}"
     place = f"strongest patch {peak:.2f} at x {x}-{x + width}, y {y}-{y + height}"
+    if record.enlarged >= NOTICED:
+        number += f", enlarged {record.enlarged:.1f} times"
     return one_line(f"{verdict:<17} {number}  {place:<48}  {record.sample.path}")
 
 

@@ -46,6 +46,11 @@ class Score:
     shape: tuple[int, int]
     seconds: float
 
+    @property
+    def enlarged(self) -> float:
+        """How many times the preparation enlarged the image; 1 where it did not. Patches then show its filter too."""
+        return max(1.0, *(after / before for after, before in zip(self.prediction.shape, self.shape, strict=True)))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
