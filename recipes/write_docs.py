@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "results"
 CARD = ROOT / "src" / "telltale" / "weights" / "telltale-faces.md"
 # Whose interval an evaluation does not take from plain percentiles (`telltale.evaluate.evaluation_table.BIASED`; ECE).
-CORRECTED = ("ap_fake", "tpr_at_1_fpr", "ece")
+CORRECTED = ("ap_fake", "ap_real", "tpr_at_1_fpr", "ece")
 
 
 def between(text: str, mark: str, content: str) -> str:
@@ -541,7 +541,8 @@ def generators(rows: list[dict[str, str]]) -> str:
 def coverage(rows: list[dict[str, str]]) -> str:
     """How often intervals hold the truth: plain percentiles, and what an evaluation gives where that is another."""
     titles = {
-        "auc": "AUC", "ap_fake": "AP", "balanced_accuracy": "balanced accuracy", "eer": "EER", "brier": "Brier score",
+        "auc": "AUC", "ap_fake": "AP", "ap_real": "AP, real positive", "balanced_accuracy": "balanced accuracy",
+        "eer": "EER", "brier": "Brier score",
         "tpr_at_5_fpr": "TPR at 5 % FPR", "tpr_at_1_fpr": "TPR at 1 % FPR", "ece": "ECE",
     }  # fmt: skip
     settings = list(dict.fromkeys((row["n_real"], row["n_fake"], row["apart"]) for row in rows))

@@ -1,4 +1,5 @@
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -166,6 +167,23 @@ def test_a_detector_that_is_worse_than_chance_is_refused(data: Path, upright: Pa
         done = run(upright, "--data", turned, "--out", tmp_path / "new.onnx", "--method", method)
         assert isinstance(done.exception, InvalidConfig)
         assert not (tmp_path / "new.onnx").exists()
+
+
+def test_pictures_that_changed_are_not_calibrated_on_by_their_old_scores(
+    data: Path, upright: Path, tmp_path: Path
+) -> None:
+    folder, out = tmp_path / "data", tmp_path / "new.onnx"
+    shutil.copytree(data, folder)
+    assert run(upright, "--data", folder, "--out", out).exit_code == 0
+    # The very same paths, the other way round: the scores beside the file are of other pictures now.
+    out.unlink()
+    shutil.rmtree(folder)
+    for label, other in (("real", "fake"), ("fake", "real")):
+        shutil.copytree(data / other, folder / label)
+    done = run(upright, "--data", folder, "--out", out)
+    assert isinstance(done.exception, InvalidConfig)
+    assert "better than chance" in str(done.exception)
+    assert not out.exists()
 
 
 def test_broken_pictures_are_counted_and_scores_kept(data: Path, upright: Path, tmp_path: Path) -> None:

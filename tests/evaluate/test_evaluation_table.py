@@ -1,5 +1,6 @@
 """Rows by source: what is measured against what, and what is said where there is too little."""
 
+from dataclasses import replace
 from math import isnan
 
 import numpy as np
@@ -90,6 +91,37 @@ def test_ece_has_no_interval_but_what_right_probabilities_would_show() -> None:
     # These scores are too timid for probabilities.
     assert whole.ece_if_calibrated is not None
     assert whole.figures["ece"].value > whole.ece_if_calibrated.high
+
+
+def grouped(groups: int, frames: int, *, shift: float = 0.25) -> tuple[Images, Entry]:
+    """As many groups of reals and of fakes, whose frames lie close together."""
+    draw = np.random.default_rng(0)
+    is_fake = np.repeat([False, True], groups * frames)
+    place = np.repeat(draw.normal(0.4 + shift * np.repeat([0, 1], groups), 0.15), frames)
+    score = np.clip(place + draw.normal(0, 0.02, place.size), 0, 1)
+    names = np.repeat([f"video {number}" for number in range(2 * groups)], frames).astype(object)
+    source = np.where(is_fake, "g", "r").astype(object)
+    path = np.array([str(index) for index in range(is_fake.size)], object)
+    return Images(path=path, is_fake=is_fake, source=source, group=names), entry(score)
+
+
+def test_few_groups_give_figures_and_no_intervals() -> None:
+    for groups, known in ((4, False), (5, True)):
+        images, one = grouped(groups, 20)
+        for row in table(images, [one], rounds=40):
+            found = row.figures["auc"]
+            assert isnan(found.low) is not known, row.source
+            assert found.value == pytest.approx(roc_auc_score(images.is_fake, one.score))
+
+
+def test_frames_of_a_video_are_right_or_wrong_together() -> None:
+    images, one = grouped(12, 20)
+    alone = replace(images, group=np.full(images.group.size, "", object))
+    together, apart = (table(those, [one], rounds=200)[0].ece_if_calibrated for those in (images, alone))
+    assert together is not None
+    assert apart is not None
+    assert together.value > 1.5 * apart.value
+    assert together.high > 1.5 * apart.high
 
 
 def test_intervals_hold_their_value_and_narrow_with_more_images() -> None:

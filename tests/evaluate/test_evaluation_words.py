@@ -1,14 +1,18 @@
 """How figures are written, and where a rate is marked as not resolved."""
 
+from math import nan
+
 import numpy as np
 import pytest
 
+from telltale.evaluate.comparison import Difference
 from telltale.evaluate.evaluation_entries import Entry, Images, Judge
 from telltale.evaluate.evaluation_table import ALL, MEAN, EvaluationRow, table
 from telltale.evaluate.evaluation_words import (
     TITLES,
     about,
     by_judge,
+    ends,
     is_unresolved,
     named,
     p_value,
@@ -46,15 +50,27 @@ def test_a_rate_that_too_few_reals_show_is_marked_also_in_the_mean_over_sources(
     assert not plain(each[ALL, "all"], "tpr_at_1_fpr").endswith("*")
 
 
-@pytest.mark.parametrize(("p", "words"), [(None, "no variance"), (0.0004, "<0.001"), (0.0499, "0.050"), (1.0, "1.000")])
-def test_p_in_words(p: float | None, words: str) -> None:
-    assert p_value(p) == words
+@pytest.mark.parametrize(
+    ("p", "low", "words"),
+    [
+        (None, 0.1, "no variance"),
+        (None, nan, "too few groups"),
+        (0.0004, 0.1, "<0.001"),
+        (0.0499, 0.1, "0.050"),
+        (1.0, 0.1, "1.000"),
+    ],
+)
+def test_p_in_words(p: float | None, low: float, words: str) -> None:
+    found = Difference(first=0.9, second=0.7, difference=Estimate(0.2, low, 0.3), p=p, test="bootstrap")
+    assert p_value(found) == words
 
 
 def test_numbers_and_names() -> None:
     found = Estimate(0.81251, 0.7, 0.9)
     assert with_interval(found) == "0.813 (0.70 to 0.90)"
     assert percent(found) == "81.3 % (70 to 90)"
+    assert with_interval(Estimate(0.81251, nan, nan)) == "0.813 (too few groups)"
+    assert ends(Estimate(-0.1, -0.25, 0.05), "+.3f") == "-0.250 to +0.050"
     assert (with_interval(None), percent(None)) == ("", "")
     assert named(MEAN, "fake") == "mean over sources of fakes"
     assert named("sd21", "fake") == "sd21"

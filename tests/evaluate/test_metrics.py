@@ -220,6 +220,22 @@ def test_ece_of_right_probabilities_lies_where_it_should(share_fake: float) -> N
     assert sharpened >= 36
 
 
+def test_ece_of_right_probabilities_of_whole_videos_lies_where_it_should() -> None:
+    """Ten frames of a video have one label and nearly one probability: they say a tenth of what 200 pictures do."""
+    draw = np.random.default_rng(1)
+    inside = {"together": 0, "alone": 0}
+    for seed in range(40):
+        is_fake = np.repeat(np.arange(20) < 10, 10)
+        place = np.repeat(draw.normal(np.where(is_fake[::10], 0.5, -0.5), 1), 10) + draw.normal(0, 0.01, 200)
+        probabilities = 1 / (1 + np.exp(-place))
+        measured = expected_calibration_error(is_fake, probabilities)
+        for name, group in (("together", np.repeat(np.arange(20), 10)), ("alone", None)):
+            found = ece_if_calibrated(is_fake, probabilities, group=group, rounds=200, seed=seed)
+            inside[name] += found.low <= measured <= found.high
+    assert inside["together"] >= 35
+    assert inside["alone"] <= 5
+
+
 def test_ece_of_right_probabilities_is_what_drawn_labels_give(monkeypatch: pytest.MonkeyPatch) -> None:
     is_fake = np.arange(60) < 20
     probabilities = np.random.default_rng(2).random(60)

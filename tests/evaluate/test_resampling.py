@@ -98,6 +98,32 @@ def test_groups_of_rare_kinds_vary_all_the_same() -> None:
     assert (counts[:, 0] + counts[:, 8] == 2).all()
 
 
+def test_a_source_of_one_group_varies_with_those_like_it() -> None:
+    is_fake = np.repeat([False, True], 24)
+    source = np.repeat([f"{label}{number}" for label in "rf" for number in range(6)], 4)
+    counts = drawn(resampling(is_fake, source, source), 200)
+    for name in set(source.tolist()):
+        mine = counts[:, source == name]
+        assert (mine == mine[:, :1]).all()
+        assert set(mine[:, 0]) >= {0.0, 1.0, 2.0}
+    for label in (False, True):
+        assert (counts[:, is_fake == label].sum(1) == 24).all()
+
+
+def test_few_groups_say_little_and_single_images_are_counted_elsewhere() -> None:
+    is_fake, source, alone = arranged()
+    everything = np.arange(18)
+    assert not resampling(is_fake, source, alone).says_little(is_fake, everything)
+    people = np.array([f"person {index // 2}" for index in range(18)])
+    how = resampling(is_fake, source, people)
+    # Six reals' groups and three fakes'.
+    assert how.says_little(is_fake, everything)
+    assert not how.says_little(is_fake, everything[:12])
+    assert how.says_little(is_fake, everything[:8])
+    fakes_alone = np.where(is_fake, "", people)
+    assert not resampling(is_fake, source, fakes_alone).says_little(is_fake, everything)
+
+
 def test_memory_is_bounded_and_draws_depend_on_the_seed_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     how = resampling(*arranged())
     whole = drawn(how)

@@ -151,7 +151,7 @@ def _lines(found: "Evaluation") -> list[str]:
     """A few lines for the terminal: each detector over its sources, then the differences that matter."""
     from telltale.evaluate.evaluation_comparison import headline
     from telltale.evaluate.evaluation_table import ALL, MEAN, WORST
-    from telltale.evaluate.evaluation_words import by_judge, named, p_value, with_interval
+    from telltale.evaluate.evaluation_words import by_judge, ends, named, p_value, with_interval
 
     lines = []
     for title, rows in by_judge(found.rows).items():
@@ -169,7 +169,7 @@ def _lines(found: "Evaluation") -> list[str]:
         gap = one.found.difference
         lines.append(
             f"{one.first.title} - {one.second.title}, {named(one.source, one.label)}: AUC {gap.value:+.3f} "
-            f"({gap.low:+.3f} to {gap.high:+.3f}), p {p_value(one.found.p)} ({one.found.test})"
+            f"({ends(gap, '+.3f')}), p {p_value(one.found)} ({one.found.test})"
         )
     return [one_line(line) for line in lines]
 

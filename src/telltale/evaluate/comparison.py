@@ -4,7 +4,7 @@ DeLong's test for AUC (DeLong, DeLong and Clarke-Pearson, Biometrics 1988), and 
 """
 
 from dataclasses import dataclass
-from math import erfc, sqrt
+from math import erfc, nan, sqrt
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -27,7 +27,8 @@ class Difference:
     Attributes:
         first, second: the two figures.
         difference: first minus second, with its 95 % interval.
-        p: two-sided, of no difference; None where the images leave no variance to judge it by.
+        p: two-sided, of no difference; None where the images leave no variance to judge it by, or come in too few
+            groups; then the interval is NaN.
         test: "delong", which takes every image for independent, or "bootstrap", which draws whole groups.
     """
 
@@ -99,11 +100,15 @@ def paired(value_first: float, value_second: float, first: Rounds, second: Round
 
     Returns:
         The difference with its percentile interval; p is twice the share of resamples on the far side of 0, at least
-        2 / (rounds + 1), and None where every resample says the same.
+        2 / (rounds + 1), and None where every resample says the same. Without any round: no interval (NaN), no p.
     """
     gaps = (first - second)[np.isfinite(first) & np.isfinite(second)]
     gap = value_first - value_second
-    if gaps.size == 0 or np.ptp(gaps) < 1e-12:
+    if gaps.size == 0:
+        return Difference(
+            first=value_first, second=value_second, difference=Estimate(gap, nan, nan), p=None, test="bootstrap"
+        )
+    if np.ptp(gaps) < 1e-12:
         return Difference(
             first=value_first, second=value_second, difference=Estimate(gap, gap, gap), p=None, test="bootstrap"
         )

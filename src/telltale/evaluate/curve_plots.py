@@ -167,9 +167,12 @@ def whiskers(lines: Sequence[tuple[str, Sequence[Whisker]]], *, low: float, mark
         rows.append(f"<text x=0 y={y + height / 2:.1f}><title>{escape(name)}</title>{escape(shown)}</text>")
         for number, one in enumerate(found):
             place = y + 4 + step * number
-            said = escape(f"{one.title}: {one.value:.3f} ({one.low:.3f} to {one.high:.3f})")
+            known = not np.isnan(one.low)
+            said = escape(f"{one.title}: {one.value:.3f}" + known * f" ({one.low:.3f} to {one.high:.3f})")
+            if known:
+                bar = f"x1={at(one.low)} x2={at(one.high)} y1={place} y2={place}"
+                rows.append(f"<line class='bar s{one.colour}' {bar} />")
             rows.append(
-                f"<line class='bar s{one.colour}' x1={at(one.low)} x2={at(one.high)} y1={place} y2={place} />"
                 f"<circle class='f{one.colour}' cx={at(one.value)} cy={place} r=4><title>{said}</title></circle>"
             )
         y += height

@@ -15,7 +15,8 @@ from typing import get_args
 from telltale import __version__
 from telltale.data.sample import Sample
 from telltale.detector import Detector
-from telltale.errors import InvalidConfig, UndecodableImage
+from telltale.errors import InvalidConfig
+from telltale.evaluate.digests import Digests
 from telltale.evaluate.results import ResultFile, Row, utf8, write_rows
 from telltale.evaluate.scoring import Failure, Score, score_files
 from telltale.pooling import POOLINGS, Pooling, pool
@@ -155,7 +156,7 @@ def evaluate(
         InvalidDetector: a detector does not do what it says.
     """
     sink = ResultFile(out / SCORES, resume=resume, columns=COLUMNS)
-    digests = _Digests()
+    digests = Digests()
     done = _kept(sink, entrants, samples, digests)
     if visit is not None:
         for _ in done:
@@ -179,28 +180,12 @@ def fingerprint(rows: Iterable[Row]) -> str:
     return sha256("\n".join(sorted(said)).encode()).hexdigest()
 
 
-class _Digests:
-    """sha256 of each image's bytes, read once; None for a file that cannot be read."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, str | None] = {}
-
-    def __call__(self, sample: Sample) -> str | None:
-        path = _path(sample)
-        if path not in self._known:
-            try:
-                self._known[path] = sha256(sample.read()).hexdigest()
-            except UndecodableImage:
-                self._known[path] = None
-        return self._known[path]
-
-
 def _path(sample: Sample) -> str:
     return utf8(str(sample.path))
 
 
 def _kept(
-    sink: ResultFile, entrants: Sequence[Contender], samples: Sequence[Sample], digests: _Digests
+    sink: ResultFile, entrants: Sequence[Contender], samples: Sequence[Sample], digests: Digests
 ) -> dict[tuple[str, str], Row]:
     """Rows of an earlier run that still hold, under today's names and labels."""
     images = {_path(sample): sample for sample in samples}
@@ -226,7 +211,7 @@ def _kept(
 _SAME = ("telltale_version", "preparation", "pooling")
 
 
-def _scored(left: Iterable[tuple[Contender, Sequence[Sample]]], workers: int, digests: _Digests) -> Iterator[Row]:
+def _scored(left: Iterable[tuple[Contender, Sequence[Sample]]], workers: int, digests: Digests) -> Iterator[Row]:
     for entrant, samples in left:
         for record in score_files(entrant.detector, samples, workers=workers):
             yield _row(record, entrant, digests(record.sample))

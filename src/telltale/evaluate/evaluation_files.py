@@ -18,6 +18,7 @@ from telltale.evaluate.evaluation_words import (
     about,
     by_judge,
     calibrated,
+    ends,
     is_unresolved,
     named,
     p_value,
@@ -207,8 +208,8 @@ def _differences(rows: Sequence[ComparisonRow]) -> list[str]:
             TITLES[row.figure][0],
             f"{row.found.first:.3f}",
             f"{row.found.second:.3f}",
-            f"{row.found.difference.value:+.3f} ({row.found.difference.low:+.3f} to {row.found.difference.high:+.3f})",
-            p_value(row.found.p),
+            f"{row.found.difference.value:+.3f} ({ends(row.found.difference, '+.3f')})",
+            p_value(row.found),
             row.found.test,
         ]
         for row in rows
@@ -290,7 +291,11 @@ def _line(row: EvaluationRow) -> str:
         return " & ".join([*cells, f"\\multicolumn{{{len(_PAPER)}}}{{l}}{{{row.note}}} \\\\"])
     for name in _PAPER:
         found = row.figures.get(name)
-        bracket = f" [{found.low:.2f}, {found.high:.2f}]" if found is not None and name == "auc" else ""
+        bracket = (
+            f" [{found.low:.2f}, {found.high:.2f}]"
+            if found is not None and name == "auc" and not isnan(found.low)
+            else ""
+        )
         cells.append(plain(row, name) + bracket)
     return " & ".join(cells) + " \\\\"
 

@@ -117,7 +117,7 @@ def _by_source(rows: Sequence[EvaluationRow], colours: Mapping[str, int]) -> Ite
     shown = []
     for title, text, lines, mark in cards:
         if lines:
-            ends = [one.low for _, found in lines for one in found]
+            ends = [one.value if np.isnan(one.low) else one.low for _, found in lines for one in found]
             low = 0.0 if mark is None else min(0.4, np.floor(10 * min(ends)) / 10)
             svg = whiskers(lines, low=float(low), mark=mark)
             shown.append(f"<div class=card><h3>{title}</h3>{svg}<p class=faint>{text}</p></div>")

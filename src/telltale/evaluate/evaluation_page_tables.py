@@ -11,6 +11,7 @@ from telltale.evaluate.evaluation_words import (
     TITLES,
     by_judge,
     calibrated,
+    ends,
     is_unresolved,
     named,
     p_value,
@@ -60,7 +61,7 @@ def _estimate(row: EvaluationRow | None, figure: str, more: str = "") -> Cell:
     found = None if row is None else row.figures.get(figure)
     if found is None:
         return number(None, "")
-    return number(found.value, f"{found.value:.3f}", f"{found.low:.2f} to {found.high:.2f}{', ' * bool(more)}{more}")
+    return number(found.value, f"{found.value:.3f}", f"{ends(found)}{', ' * bool(more)}{more}")
 
 
 def _share(found: Estimate | None, more: str = "") -> Cell:
@@ -113,7 +114,7 @@ def _figure(row: EvaluationRow, figure: str) -> Cell:
     found = row.figures.get(figure)
     if found is None:
         return number(None, "")
-    beside = calibrated(row) if figure == "ece" else f"{found.low:.2f} to {found.high:.2f}"
+    beside = calibrated(row) if figure == "ece" else ends(found)
     return number(found.value, plain(row, figure), beside)
 
 
@@ -129,7 +130,7 @@ def differences(rows: Sequence[ComparisonRow]) -> Iterator[str]:
         ("first", "its value"),
         ("second", "its value"),
         ("difference", "first minus second, with its 95 % interval"),
-        ("p", "two-sided; None is no variance"),
+        ("p", "two-sided"),
         ("test", "DeLong's, or the paired bootstrap"),
     ]
     shown = headline(rows)
@@ -147,9 +148,9 @@ def differences(rows: Sequence[ComparisonRow]) -> Iterator[str]:
                 number(
                     row.found.difference.value,
                     f"{row.found.difference.value:+.3f}",
-                    f"{row.found.difference.low:+.3f} to {row.found.difference.high:+.3f}",
+                    ends(row.found.difference, "+.3f"),
                 ),
-                Cell(p_value(row.found.p), "" if row.found.p is None else row.found.p, is_number=True),
+                Cell(p_value(row.found), "" if row.found.p is None else row.found.p, is_number=True),
                 word(row.found.test),
             ],
         )
@@ -184,7 +185,7 @@ def slice_tables(rows: Sequence[SliceRow]) -> Iterator[str]:
                     number(row.n_fake, str(row.n_fake)),
                     number(None, "")
                     if row.auc is None
-                    else number(row.auc.value, f"{row.auc.value:.3f}", f"{row.auc.low:.2f} to {row.auc.high:.2f}"),
+                    else number(row.auc.value, f"{row.auc.value:.3f}", ends(row.auc)),
                     _share(row.false_alarm),
                     _share(row.detected),
                 ],

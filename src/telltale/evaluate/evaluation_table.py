@@ -15,7 +15,7 @@ from jaxtyping import Float
 from telltale.evaluate.evaluation_entries import Chosen, Entry, Images, Judge
 from telltale.evaluate.measures import measures
 from telltale.evaluate.metrics import Estimate, ece_if_calibrated, share
-from telltale.evaluate.resampling import FIGURES, interval, on_draws
+from telltale.evaluate.resampling import FIGURES, Resampling, interval, on_draws
 
 ALL, MEAN, WORST = "(all)", "(mean)", "(worst)"
 # Figures of which less is better: there the worst source has the highest.
@@ -39,7 +39,8 @@ class EvaluationRow:
         fewest_real: the same as n_real, or of the source that has fewest, for mean and worst.
         failed: own images without a score.
         note: "" or why figures are missing: "too few", "no reals", "no fakes".
-        figures: those of `Measures` that there are, with intervals; ECE has none (NaN).
+        figures: those of `Measures` that there are, with intervals; NaN where there is none: of ECE, and of all where
+            images come in so few groups that none can be told.
         ece_if_calibrated: the ECE that its own probabilities would show if they were right; None for mean and worst.
         false_alarm: share of the row's own reals called "likely generated", with its Wilson interval.
         detected: the same of its own fakes.
@@ -101,11 +102,16 @@ def table(
         for key, note in notes.items()
         if note != "too few" and (places := np.flatnonzero(each[key[1]].measured & entries[key[0]].scored)).size
     }
-    drawn = on_draws(sets, images.resampling(), rounds=rounds, seed=seed)
+    how = images.resampling()
+    drawn = on_draws(sets, how, rounds=rounds, seed=seed)
+    for key, (_, places) in sets.items():
+        if how.says_little(images.is_fake, places):
+            drawn[key] = {name: np.full(rounds, nan) for name in drawn[key]}
+    right = _Right(how=how, rounds=rounds, seed=seed)
     found = []
     for number, entry in enumerate(entries):
         rows = [
-            _row(images, entry, part, notes[number, place], drawn.get((number, place)))
+            _row(images, entry, part, notes[number, place], drawn.get((number, place)), right)
             for place, part in enumerate(each)
         ]
         found += rows
@@ -113,6 +119,24 @@ def table(
             mine = [place for place, part in enumerate(each) if part.label == label and rows[place].figures]
             found += _over_sources([rows[place] for place in mine], [drawn[number, place] for place in mine])
     return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Right:
+    """How it is drawn what right probabilities would show: frames of one group are right or wrong together."""
+
+    how: Resampling
+    rounds: int
+    seed: int
+
+    def __call__(self, images: Images, entry: Entry, measured: Chosen) -> Estimate:
+        return ece_if_calibrated(
+            images.is_fake[measured],
+            entry.judged[measured],
+            group=self.how.group[measured],
+            rounds=self.rounds,
+            seed=self.seed,
+        )
 
 
 def _note(images: Images, entry: Entry, part: Part, least: int) -> str:
@@ -124,7 +148,9 @@ def _note(images: Images, entry: Entry, part: Part, least: int) -> str:
     return "" if 0 < n_fake < is_fake.size else "no reals" if n_fake else "no fakes"
 
 
-def _row(images: Images, entry: Entry, part: Part, note: str, drawn: Mapping[str, Rounds] | None) -> EvaluationRow:
+def _row(
+    images: Images, entry: Entry, part: Part, note: str, drawn: Mapping[str, Rounds] | None, right: _Right
+) -> EvaluationRow:
     measured, own = part.measured & entry.scored, part.mine & entry.scored
     is_fake = images.is_fake[measured]
     figures = {} if drawn is None else _figures(images, entry, measured, drawn)
@@ -139,7 +165,7 @@ def _row(images: Images, entry: Entry, part: Part, note: str, drawn: Mapping[str
         failed=int((part.mine & ~entry.scored).sum()),
         note=note,
         figures=figures,
-        ece_if_calibrated=ece_if_calibrated(is_fake, entry.judged[measured]) if "ece" in figures else None,
+        ece_if_calibrated=right(images, entry, measured) if "ece" in figures else None,
         false_alarm=_called(entry, own & ~images.is_fake, "likely generated"),
         detected=_called(entry, own & images.is_fake, "likely generated"),
         inconclusive=_called(entry, own, "inconclusive"),

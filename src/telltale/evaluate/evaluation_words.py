@@ -1,7 +1,9 @@
 """What figures are called, and how numbers and rows are written, the same in every table and on the page."""
 
 from collections.abc import Mapping, Sequence
+from math import isnan
 
+from telltale.evaluate.comparison import Difference
 from telltale.evaluate.evaluation_table import ALL, MEAN, WORST, EvaluationRow
 from telltale.evaluate.measures import resolves
 from telltale.evaluate.metrics import Estimate
@@ -27,6 +29,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "log_loss": ("log loss", "in nats; 0.693 says nothing, less is better"),
 }
 _LIMITS = {"tpr_at_1_fpr": 0.01, "tpr_at_5_fpr": 0.05}
+FEW_GROUPS = "too few groups"
 UNRESOLVED = "*"
 RESOLUTION = (
     f"{UNRESOLVED} fewer reals than this rate can be seen with (100 for 1 %, 20 for 5 %): the share of fakes found "
@@ -51,9 +54,14 @@ def is_unresolved(row: EvaluationRow, figure: str) -> bool:
     return figure in _LIMITS and not resolves(row.fewest_real, _LIMITS[figure])
 
 
+def ends(found: Estimate, places: str = ".2f") -> str:
+    """As 0.79 to 0.83; in words where images of a few groups give no interval."""
+    return FEW_GROUPS if isnan(found.low) else f"{found.low:{places}} to {found.high:{places}}"
+
+
 def with_interval(found: Estimate | None) -> str:
     """As 0.812 (0.79 to 0.83); empty for None."""
-    return "" if found is None else f"{found.value:.3f} ({found.low:.2f} to {found.high:.2f})"
+    return "" if found is None else f"{found.value:.3f} ({ends(found)})"
 
 
 def plain(row: EvaluationRow, figure: str) -> str:
@@ -73,9 +81,11 @@ def percent(found: Estimate | None) -> str:
     return "" if found is None else f"{100 * found.value:.1f} % ({100 * found.low:.0f} to {100 * found.high:.0f})"
 
 
-def p_value(p: float | None) -> str:
+def p_value(found: Difference) -> str:
     """As 0.012, <0.001, or what its absence means."""
-    return "no variance" if p is None else "<0.001" if p < 0.001 else f"{p:.3f}"
+    if found.p is None:
+        return FEW_GROUPS if isnan(found.difference.low) else "no variance"
+    return "<0.001" if found.p < 0.001 else f"{found.p:.3f}"
 
 
 def by_judge(rows: Sequence[EvaluationRow]) -> dict[str, list[EvaluationRow]]:

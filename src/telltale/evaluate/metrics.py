@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 
 from telltale.errors import InvalidDataset, require
@@ -98,6 +98,11 @@ def expected_calibration_error(
     return float(np.abs(fakes - said).sum() / weight.sum())
 
 
+def _cells(is_fake: Labels, group: Int[np.ndarray, "n"] | None) -> Int[np.ndarray, "n"]:
+    """A number for each image, the same for images of one group and label."""
+    return np.arange(is_fake.size) if group is None else 2 * group + is_fake
+
+
 def both_classes(is_fake: Labels, what: str) -> None:
     """Refuse labels of one class only, on which no ranking metric is defined.
 
@@ -178,18 +183,27 @@ def bias_corrected(value: float, drawn: Float[np.ndarray, "rounds"], *, level: f
 
 
 def ece_if_calibrated(
-    is_fake: Labels, probabilities: Scores, *, bins: int = 10, rounds: int = 1000, seed: int = 0, level: float = 0.95
+    is_fake: Labels,
+    probabilities: Scores,
+    *,
+    group: Int[np.ndarray, "n"] | None = None,
+    bins: int = 10,
+    rounds: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
 ) -> Estimate:
     """The expected calibration error that these probabilities would show if they were right.
 
     ECE adds up the sizes of gaps, so that it is never 0 on a few hundred images, however good the probabilities: one
     inside this interval is no sign of bad calibration (consistency resampling, Broecker and Smith, Weather and
     Forecasting 2007). Labels are drawn from the probabilities, which are for equally many reals and fakes, at the share
-    of fakes that the images have; reals and fakes then weigh the same. Images count as independent.
+    of fakes that the images have; reals and fakes then weigh the same.
 
     Args:
         is_fake: labels, for the share of fakes.
         probabilities: in [0, 1].
+        group: number of each image's group, from 0; images of one group and label, such as frames of a video, are right
+            or wrong together, as far as their probabilities allow. Each image alone where None.
         bins: of equal width.
         rounds: how often labels are drawn.
         seed: of the drawing.
@@ -207,11 +221,12 @@ def ece_if_calibrated(
     chance = fake / (fake + real)
     place = np.minimum((probabilities * bins).astype(int), bins - 1)
     inside = (place[:, None] == np.arange(bins)).astype(np.float64)
+    together = np.unique(_cells(is_fake, group), return_inverse=True)[1]
     random = np.random.default_rng(seed)
     found = np.empty(rounds)
     step = max(1, _AT_ONCE // is_fake.size)
     for first in range(0, rounds, step):
-        drawn = random.random((min(step, rounds - first), is_fake.size)) < chance
+        drawn = random.random((min(step, rounds - first), together.max() + 1))[:, together] < chance
         # A draw of one class only: no weight can make it equal, and both sums are then of that class.
         fakes, reals = (np.maximum(part.sum(1), 1)[:, None] for part in (drawn, ~drawn))
         gaps = (drawn * (1 - probabilities)) @ inside / fakes - (~drawn * probabilities) @ inside / reals

@@ -22,7 +22,8 @@ Rounds = Float[np.ndarray, "rounds"]
 
 # Numbers held at a time: resamples times images.
 _AT_ONCE = 2_000_000
-# Groups of a kind that has fewer are drawn together with those of other rare kinds: one group alone would never vary.
+# Groups of a kind that has fewer are drawn together with those of other rare kinds of the same labels: one group alone
+# would never vary. And fewer groups than this do not say how much others would differ.
 _RARE = 5
 _BINS = 10
 FIGURES: Sequence[str] = tuple(name for name in Measures.__dataclass_fields__ if not name.startswith("n_"))
@@ -44,6 +45,20 @@ class Resampling:
 
     kind: Int[np.ndarray, "groups"]
     group: Int[np.ndarray, "n"]
+
+    def says_little(self, is_fake: Labels, places: Int[np.ndarray, "m"]) -> bool:
+        """Whether these images come in so few groups, of reals or of fakes, that draws of them give no interval.
+
+        Args:
+            is_fake: labels of all images.
+            places: which images.
+        """
+        for label in (False, True):
+            mine = self.group[places[is_fake[places] == label]]
+            groups = np.unique(mine).size
+            if groups < mine.size and groups < _RARE:
+                return True
+        return False
 
     def draws(self, rounds: int, seed: int) -> Iterator[Counts]:
         """How often each image is drawn, in parts of some rounds each, so that memory stays bounded.
@@ -75,14 +90,19 @@ def resampling(is_fake: Labels, source: Shaped[np.ndarray, "n"], group: Shaped[n
     """
     alone = np.array([f"\0{index}" if not name else str(name) for index, name in enumerate(group)])
     numbers = np.unique(alone, return_inverse=True)[1]
-    cells = np.unique([f"{label:d}{name}" for label, name in zip(is_fake, source, strict=True)], return_inverse=True)[1]
-    members: list[set[int]] = [set() for _ in range(numbers.max(initial=-1) + 1)]
+    cells = [f"{label:d}{name}" for label, name in zip(is_fake, source, strict=True)]
+    members: list[set[str]] = [set() for _ in range(numbers.max(initial=-1) + 1)]
     for number, cell in zip(numbers, cells, strict=True):
-        members[number].add(int(cell))
-    known: dict[frozenset[int], int] = {}
+        members[number].add(cell)
+    known: dict[frozenset[str], int] = {}
     kinds = np.array([known.setdefault(frozenset(found), len(known)) for found in members], np.int64)
-    rare = (np.bincount(kinds, minlength=len(known)) < _RARE) & np.array([len(found) > 1 for found in known], np.bool_)
-    return Resampling(kind=np.where(rare[kinds], -1, kinds), group=numbers.astype(np.int64))
+    several = np.zeros(len(known), np.bool_)
+    several[kinds[np.bincount(numbers, minlength=kinds.size) > 1]] = True
+    rare = (np.bincount(kinds, minlength=len(known)) < _RARE) & several
+    # Of reals, of fakes, of both: pooled apart, so that no resample loses a class.
+    labels = [{cell[0] for cell in found} for found in known]
+    pools = np.array([("0" in found) * -1 + ("1" in found) * -2 for found in labels], np.int64)
+    return Resampling(kind=np.where(rare[kinds], pools[kinds], kinds), group=numbers.astype(np.int64))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

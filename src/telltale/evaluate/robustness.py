@@ -19,8 +19,9 @@ from telltale.data.corruptions import corrupt
 from telltale.data.index import write_whole
 from telltale.data.sample import Sample
 from telltale.detector import Detector
-from telltale.errors import InvalidConfig, InvalidDataset, UndecodableImage
-from telltale.evaluate.kept_scores import keep_scores
+from telltale.errors import InvalidConfig, InvalidDataset
+from telltale.evaluate.digests import Digests
+from telltale.evaluate.kept_scores import KEPT_COLUMNS, keep_scores
 from telltale.evaluate.results import ResultFile, utf8
 from telltale.evaluate.scoring import Change
 from telltale.image import Pixels, Preparation, Resized, prepare
@@ -240,7 +241,8 @@ def check_pictures(out: Path, samples: Iterable[Sample]) -> None:
         InvalidConfig: a picture that an earlier call scored has changed, or the notes are damaged.
     """
     path = out / PICTURES
-    now = {utf8(str(sample.path)): _digest(sample) for sample in samples}
+    digests = Digests()
+    now = {utf8(str(sample.path)): digests(sample) for sample in samples}
     before = _read_setup(path) if path.is_file() else {}
     changed = [name for name, digest in now.items() if before.get(name, digest) != digest]
     stale = sorted(set(changed) & _scored(out)) if changed else []
@@ -253,17 +255,10 @@ def check_pictures(out: Path, samples: Iterable[Sample]) -> None:
     write_whole(path, (json.dumps(now, indent=0) + "\n").encode())
 
 
-def _digest(sample: Sample) -> str | None:
-    try:
-        return sha256(sample.read()).hexdigest()
-    except UndecodableImage:
-        return None
-
-
 def _scored(out: Path) -> set[str]:
     """Paths of the pictures that have a score in some cell, also of one that was interrupted."""
     files = {path.with_name("scores.parquet") for path in out.glob("scores/*/*/*/scores.parquet*")}
-    return {row["path"] for path in files for row in ResultFile(path, resume=True).kept()}
+    return {row["path"] for path in files for row in ResultFile(path, resume=True, columns=KEPT_COLUMNS).kept()}
 
 
 def _read_setup(path: Path) -> Mapping[str, object]:
@@ -305,6 +300,7 @@ def sweep(
         InvalidDetector: a detector does not do what its spec says.
         InvalidConfig: scores of other weights lie under a detector's name.
     """
+    digests = Digests()
     for model, detector in detectors.items():
         # Tiles of one thread each: their number would move the last digits of a score.
         single = replace(detector, threads=1)
@@ -315,5 +311,6 @@ def sweep(
                 samples,
                 workers=workers,
                 change=change(cell, setup, detector.spec.preparation),
+                digests=digests,
             )
             yield Progress(model=model, cell=cell, scored=len(samples) - failed, failed=failed)

@@ -147,7 +147,7 @@ def from_scores(path: Path, detector: Detector) -> list[Judged]:
 
 
 def _is_predicted(rows: Sequence[dict[str, Any]]) -> bool:
-    return bool(rows) and rows[0].keys() == PREDICTED.keys()
+    return bool(rows) and rows[0].keys() >= PREDICTED.keys()
 
 
 def _judged(row: dict[str, Any]) -> Judged:
