@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from comparisons import Answer, Estimate, Question, Runs, answers, areas, chance, conclusions, table, versus
+from comparisons import Estimate, Runs, areas
+from contrasts import Answer, Question, answers, chance, conclusions, table, versus
 from table_generators import TRUNCATED
 
 Network = tuple[str, str]

@@ -43,6 +43,12 @@ def _said(found: list[float]) -> str:
     return f"{value:+.3f} [{low:+.3f}, {high:+.3f}], {shown}"
 
 
+def _guessing(answer: dict[str, Any]) -> str:
+    """What a lead on the worst source is worth where neither side is above guessing there."""
+    first, second = answer["minimum_levels"]
+    return f", but neither is above guessing there ({first:.2f} and {second:.2f})" if max(first, second) <= 0.5 else ""
+
+
 def formats(results: Path) -> Iterator[str]:
     """What the file gave away."""
     rows = _rows(results / "format_ablation.csv")
@@ -84,8 +90,8 @@ def transfer(results: Path) -> Iterator[str]:
         "**Does a small field transfer?** AUC of networks cut short less that of the whole one, mean over depths, 95 % "
         f"intervals. On other seeds of the generator learned: Xception {_said(one['difference'])}; ResNet-18 "
         f"{_said(small['difference'])}. On other generators: Xception {_said(two['difference'])}; on the worst of them "
-        f"{_said(two['minimum'])}; on the one learned {_said(home)}; against other sources of photographs "
-        f"{_said(reals)} ([docs/transfer.md](docs/transfer.md))."
+        f"{_said(two['minimum'])}{_guessing(two)}; on the one learned {_said(home)}; against other sources of "
+        f"photographs {_said(reals)} ([docs/transfer.md](docs/transfer.md))."
     )
 
 

@@ -36,7 +36,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import __version__ as pillow_version
 
-from comparisons import Answer, Question, Runs, answers, conclusions, over_seeds, table, versus
+from comparisons import Runs, over_seeds
+from contrasts import Answer, Question, answers, conclusions, table, versus
 from number_formats import Gap, gap, number_format, said
 from sharing import unclaimed
 from table_generators import (
@@ -302,7 +303,7 @@ def answered(found: Sequence[Figures]) -> list[Answer]:
     for figure in (LOST, LEFT, WORST, STAYS):
         runs = {key: seeds_of([one for one in found if one.network == key], figure) for key in networks(found)}
         asked = [one for one in questions(figure) if figure == LOST or len(one.weights) > 2]
-        said += answers(asked, runs, "corruptions")
+        said += answers(asked, runs, "corruptions", guessing=0.5 if figure in (LEFT, WORST) else None)
     return said
 
 

@@ -44,7 +44,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from comparisons import Answer, Estimate, Question, Runs, answers, areas, chance, conclusions, table, versus
+from comparisons import Estimate, Runs, areas
+from contrasts import Answer, Question, answers, chance, conclusions, table, versus
 from depth_choice import chosen_depth, depth_words, validation_auc
 from number_formats import Gap, gap, number_format, said
 from sharing import alone, unclaimed

@@ -35,7 +35,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from comparisons import Answer, Estimate, Question, Runs, answers, areas, conclusions, table, versus
+from comparisons import Estimate, Runs, areas
+from contrasts import Answer, Question, answers, conclusions, table, versus
 from sharing import alone, unclaimed
 from table_generators import SEEDS, TRUNCATED, Bench, figures, formats, kept, network, path_of, settings
 from telltale.data.build import build

@@ -10,7 +10,8 @@ from telltale.evaluate.metrics import auc
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "recipes"))
 
-from comparisons import Runs, answers, areas, conclusions, holm, over_seeds, table, versus
+from comparisons import Runs, areas, over_seeds
+from contrasts import answers, conclusions, holm, table, versus
 from number_formats import gap, number_format, said
 
 FIRST, SECOND = ("first", "none"), ("second", "none")
@@ -107,6 +108,34 @@ def test_conclusions_name_what_held_and_what_did_not() -> None:
     *_, many = conclusions(each * 4)
     assert "8 remain, marked † below." in many
     assert list(conclusions([])) == ["- **How sure.** No question has all its networks yet."]
+
+
+def test_one_run_of_a_network_is_not_judged_and_two_say_nothing_of_a_minimum() -> None:
+    many, single, double = runs((1.5,) * 4, 1), runs((0.5,) * 4, 0, seeds=1), runs((0.5,) * 4, 0, seeds=2)
+    question = versus("depth", "first against second", [FIRST], [SECOND])
+    (one,) = answers([question], {FIRST: many, SECOND: single})
+    assert one.verdict == "not judged: one run of a network"
+    assert holm([one]) == []
+    (line, sure) = conclusions([one])
+    assert "too few runs to judge a minimum" in line
+    assert "0 of 0 intervals" in sure
+    (two,) = answers([question], {FIRST: many, SECOND: double})
+    assert two.judged
+    assert "too few runs to judge a minimum" in two.of_the_worst
+    (three,) = answers([question], {FIRST: many, SECOND: runs((0.5,) * 4, 0, seeds=3)})
+    assert three.of_the_worst.endswith("], better")
+
+
+def test_a_lead_among_networks_that_guess_is_called_that() -> None:
+    question = versus("depth", "first against second", [FIRST], [SECOND])
+    found = {FIRST: runs((1.5, 1.5, 1.5, -0.2), 1), SECOND: runs((1.5, 1.5, 1.5, -2.0), 0)}
+    (one,) = answers([question], found)
+    assert one.worst.side == 1
+    assert max(one.levels) < 0.5
+    assert "better, though neither is above guessing there (0." in one.of_the_worst
+    (other,) = answers([question], found, guessing=None)
+    assert other.of_the_worst.endswith("better")
+    assert one.levels == pytest.approx((found[FIRST].worst.value, found[SECOND].worst.value))
 
 
 def test_cells_say_their_number_format_and_those_that_do_not_are_older() -> None:
