@@ -81,9 +81,9 @@ def _sweep(words: Sequence[str]) -> dict[str, tuple[float, ...]]:
         return dict(SWEEP)
     found = {}
     for word in words:
-        name, _, values = word.partition("=")
+        name, given, values = word.partition("=")
         try:
-            found[name] = tuple(float(value) for value in values.split(",")) if values else SWEEP[name]
+            found[name] = tuple(float(value) for value in values.split(",")) if given else SWEEP[name]
         except (ValueError, KeyError) as error:
             raise InvalidConfig(
                 expected=f"a corruption ({', '.join(SWEEP)}), alone or with strengths as in jpeg=95,50",
