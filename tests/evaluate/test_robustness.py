@@ -161,10 +161,13 @@ def test_a_folder_of_another_sweep_is_refused(detector: Detector, samples: list[
     run(detector, samples, tmp_path)
     with pytest.raises(InvalidConfig, match="--resume"):
         run(detector, samples, tmp_path)
-    with pytest.raises(InvalidConfig, match="found another where"):
+    with pytest.raises(InvalidConfig, match=r"found where after, which was before\. Call it as before"):
         run(detector, samples, tmp_path, resume=True, where="after")
-    with pytest.raises(InvalidConfig, match="found another images"):
+    with pytest.raises(InvalidConfig, match=r"found other pictures, labels or sources \(their hash was \w+, is"):
         run(detector, samples[:-1], tmp_path, resume=True)
+    given = Setup(where="before", seed=1, images=fingerprint(samples), pillow_version="1")
+    with pytest.raises(InvalidConfig, match=r"found seed 1, which was 0; pillow_version 1, which was \d"):
+        open_folder(tmp_path, given, resume=True)
     with pytest.raises(InvalidConfig, match="scores of the weights ffff"):
         run(replace(detector, sha256="f" * 64), samples, tmp_path, resume=True)
     (tmp_path / "setup.json").write_text("{")

@@ -224,12 +224,21 @@ def open_folder(out: Path, setup: Setup, *, resume: bool) -> None:
     ours = asdict(setup)
     theirs = _read_setup(path) if path.is_file() else ours
     if theirs != ours:
-        changed = ", ".join(name for name, value in ours.items() if theirs.get(name) != value)
+        changed = [_turned(name, theirs.get(name), value) for name, value in ours.items() if theirs.get(name) != value]
         raise InvalidConfig(
-            expected=f"the setup of the sweep in {out}", found=f"another {changed}", do="Choose another --out."
+            expected=f"the setup of the sweep in {out}",
+            found="; ".join(changed) or f"a setup with {', '.join(sorted(theirs.keys() - ours.keys()))} besides",
+            do="Call it as before, or choose another --out.",
         )
     out.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(ours, indent=1) + "\n", encoding="utf-8")
+
+
+def _turned(name: str, before: object, now: object) -> str:
+    """What a setting was and is; images are known by a hash, of which nobody needs more than the beginning."""
+    if name == "images":
+        return f"other pictures, labels or sources (their hash was {str(before)[:12]}, is now {str(now)[:12]})"
+    return f"{name} {now}, which was {before}"
 
 
 def check_pictures(out: Path, samples: Iterable[Sample]) -> None:
