@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from telltale.data.sample import Sample
 from telltale.errors import InvalidDetector
@@ -118,6 +119,28 @@ def test_what_is_no_score_is_refused(file: Path, name: str, found: str) -> None:
         from_function(f"{file}:{name}")(grey(3))
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(
+    ("name", "found", "do"),
+    [
+        ("log_odds", "3.2", "turn log-odds into one with"),
+        ("too_many", "shape (1, 2) for 1 images", "Return one probability-like score"),
+        ("broken", "RuntimeError: no weights", "The function itself failed"),
+    ],
+)
+def test_the_picture_is_named_and_the_advice_is_of_the_fault(
+    file: Path, tmp_path: Path, name: str, found: str, do: str, workers: int
+) -> None:
+    samples = [Sample(path=tmp_path / f"{value}.png") for value in range(3)]
+    for sample in samples:
+        Image.fromarray(grey(9)).save(sample.path)
+    with pytest.raises(InvalidDetector) as caught:
+        list(score_files(from_function(f"{file}:{name}"), samples, workers=workers))
+    assert caught.value.found == f"{found} from {file}:{name}, asked about {samples[0].path}"
+    assert do in caught.value.do
+    assert ("log-odds" in caught.value.do) == (name != "broken")
+
+
 def test_a_file_that_does_not_import_is_named(tmp_path: Path) -> None:
     (tmp_path / "bad.py").write_text("import nowhere_at_all\n")
     for where in (tmp_path / "bad.py", tmp_path / "absent.py"):
@@ -143,8 +166,6 @@ def test_names_of_functions_are_told_from_names_of_files() -> None:
 
 
 def test_several_workers_never_call_it_at_once_and_give_the_same(file: Path, tmp_path: Path) -> None:
-    from PIL import Image
-
     file.write_text(
         "import threading, time\ninside = []\n"
         "def score(images):\n"

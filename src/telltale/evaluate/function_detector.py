@@ -30,6 +30,9 @@ ARCHITECTURE = "python function"
 _LEAST, _MOST = 1e-30, float(np.nextafter(1.0, 0.0))
 _CONVENTION = "a function of uint8 images (n, height, width, 3) that returns n scores in [0, 1], fake high"
 
+_WRONG = "Return one probability-like score for each image; turn log-odds into one with 1 / (1 + exp(-x))."
+_FAILED = "The function itself failed: call it with this picture alone to see where."
+
 
 def is_function(word: str) -> bool:
     """Whether a detector's name means a Python function: `package.module:function` or `path/to/file.py:function`."""
@@ -121,7 +124,7 @@ def _predict(function: Function, word: str) -> Callable[..., Float32[np.ndarray,
                 said = function(images)
         # Whatever a stranger's function raises.
         except Exception as error:
-            raise _refused(word, f"{type(error).__name__}: {error}") from error
+            raise _refused(word, f"{type(error).__name__}: {error}", _FAILED) from error
         return _log_odds(_scores(said, len(images), word))
 
     return predict
@@ -145,9 +148,5 @@ def _log_odds(scores: np.ndarray[Any, np.dtype[np.float64]]) -> Float32[np.ndarr
     return np.asarray(np.log(inside / (1 - inside)), np.float32)[:, None, None]
 
 
-def _refused(word: str, found: str) -> InvalidDetector:
-    return InvalidDetector(
-        expected=_CONVENTION,
-        found=f"{found} from {word}",
-        do="Return one probability-like score for each image; turn log-odds into one with 1 / (1 + exp(-x)).",
-    )
+def _refused(word: str, found: str, do: str = _WRONG) -> InvalidDetector:
+    return InvalidDetector(expected=_CONVENTION, found=f"{found} from {word}", do=do)

@@ -138,9 +138,11 @@ def score_file(
         if visit is not None:
             visit(sample, pixels, prediction)
         return score
-    except InvalidDetector:
-        # Not the picture's fault: every other one would fail alike.
-        raise
+    except InvalidDetector as error:
+        # Not the picture's fault: every other one may fail alike. Its name helps to find out why.
+        raise InvalidDetector(
+            expected=error.expected, found=f"{error.found}, asked about {sample.path}", do=error.do
+        ) from error
     except TooManyPixels as error:
         if turn is None or max_pixels <= LARGE:
             return Failure(sample=sample, error=str(error))
