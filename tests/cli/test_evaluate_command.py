@@ -205,6 +205,17 @@ def test_what_cannot_be_done_is_said_before_anything_is_scored(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("inside", ["", "evaluation"])
+def test_a_file_where_the_folder_should_be_is_named(
+    data: Path, tiny_detector: Path, tmp_path: Path, inside: str
+) -> None:
+    (tmp_path / "notes.txt").touch()
+    out = tmp_path / "notes.txt" / inside
+    done = run(tiny_detector, "--data", data, "--out", out)
+    assert isinstance(done.exception, InvalidConfig)
+    assert f"expected a folder, new or there already: {out}; found a file" in str(done.exception)
+
+
 def test_functions_that_are_none_and_nothing_readable(data: Path, tiny_detector: Path, tmp_path: Path) -> None:
     done = run("nowhere_at_all:score", "--data", data, "--out", tmp_path / "out")
     assert isinstance(done.exception, InvalidDetector)

@@ -84,3 +84,14 @@ def test_reals_alone_have_verdicts(data: Path, tiny_detector: Path, tmp_path: Pa
     done = run(tiny_detector, "--data", manifest, "--out", tmp_path / "out", "--corruption", "jpeg=50")
     assert done.exit_code == 0, done.output
     assert "one class only: no AUC" in done.stderr
+
+
+@pytest.mark.parametrize("inside", ["", "sweep"])
+def test_a_file_where_the_folder_should_be_is_named(
+    data: Path, tiny_detector: Path, tmp_path: Path, inside: str
+) -> None:
+    (tmp_path / "notes.txt").touch()
+    out = tmp_path / "notes.txt" / inside
+    done = run(tiny_detector, "--data", data, "--out", out, "--corruption", "jpeg=50", "--resume")
+    assert isinstance(done.exception, InvalidConfig)
+    assert f"expected a folder, new or there already: {out}; found a file" in str(done.exception)

@@ -50,7 +50,8 @@ class ResultFile:
         columns: of the rows, in order, with their types; one of them is `error`.
 
     Raises:
-        InvalidConfig: another ending, the file exists and `resume` is False, or what is to be resumed is damaged.
+        InvalidConfig: another ending, the file exists and `resume` is False, what is to be resumed is damaged, or a
+            file stands where its folder should be.
         MissingExtra: Parquet without the `[evaluate]` extra, said before anything is scored.
     """
 
@@ -67,7 +68,7 @@ class ResultFile:
                 found=f"results there already ({path.name if path.exists() else self.journal.name})",
                 do="Add --resume to go on with it, or choose another name.",
             )
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
 
     def kept(self) -> Iterator[Row]:
         """Rows of an earlier run that stand, read from the disk; its failures are tried again.
@@ -110,6 +111,22 @@ class ResultFile:
         self._stream.close()
         write_rows(self.path, _read_jsonl(self.journal, self.columns), columns=self.columns)
         self.journal.unlink()
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for results, and those above it; one that is there already stays as it is.
+
+    Raises:
+        InvalidConfig: a file has the name of the folder, or of one above it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InvalidConfig(
+            expected=f"a folder, new or there already: {folder}",
+            found="a file of this name, or of one of the folders above it",
+            do="Name another place, or move the file.",
+        ) from error
 
 
 def read_rows(path: Path, *, columns: Mapping[str, str] = COLUMNS) -> Iterator[Row]:

@@ -22,7 +22,7 @@ from telltale.detector import Detector
 from telltale.errors import InvalidConfig, InvalidDataset
 from telltale.evaluate.digests import Digests
 from telltale.evaluate.kept_scores import KEPT_COLUMNS, keep_scores
-from telltale.evaluate.results import ResultFile, utf8
+from telltale.evaluate.results import ResultFile, make_folder, utf8
 from telltale.evaluate.scoring import Change
 from telltale.image import Pixels, Preparation, Resized, prepare
 
@@ -212,10 +212,11 @@ def open_folder(out: Path, setup: Setup, *, resume: bool) -> None:
     """Make the sweep's folder with its `setup.json`, or check that an earlier one's cells belong with ours.
 
     Raises:
-        InvalidConfig: something is there and `resume` is False, or it was made of other images or in another way.
+        InvalidConfig: something is there and `resume` is False, it was made of other images or in another way, or `out`
+            is a file.
     """
     path = out / "setup.json"
-    if out.exists() and any(out.iterdir()) and not (resume and path.is_file()):
+    if out.is_dir() and any(out.iterdir()) and not (resume and path.is_file()):
         raise InvalidConfig(
             expected=f"a new or empty folder, or --resume with one of an earlier sweep: {out}",
             found="files there already",
@@ -230,7 +231,7 @@ def open_folder(out: Path, setup: Setup, *, resume: bool) -> None:
             found="; ".join(changed) or f"a setup with {', '.join(sorted(theirs.keys() - ours.keys()))} besides",
             do="Call it as before, or choose another --out.",
         )
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     path.write_text(json.dumps(ours, indent=1) + "\n", encoding="utf-8")
 
 
