@@ -216,6 +216,25 @@ def test_a_file_where_the_folder_should_be_is_named(
     assert f"expected a folder, new or there already: {out}; found a file" in str(done.exception)
 
 
+def test_ctrl_c_says_how_to_go_on(data: Path, tmp_path: Path) -> None:
+    out, stops = tmp_path / "out", tmp_path / "stops.py"
+    stops.write_text(
+        "from pathlib import Path\ncalls = []\n"
+        "def score(images):\n"
+        "    calls.append(1)\n"
+        "    if len(calls) == 5 and not Path(__file__).with_name('once').exists():\n"
+        "        Path(__file__).with_name('once').touch()\n"
+        "        raise KeyboardInterrupt\n"
+        "    return [0.5]\n"
+    )
+    words = (f"{stops}:score", "--data", data, "--out", out)
+    done = run(*words)
+    assert done.exit_code == 130
+    assert done.stderr == f"telltale: stopped; {out} keeps the scores: --resume goes on with them\n"
+    assert len(list(read_rows(out / "scores.parquet", columns=COLUMNS))) == 4
+    assert run(*words, "--resume").exit_code == 0
+
+
 def test_functions_that_are_none_and_nothing_readable(data: Path, tiny_detector: Path, tmp_path: Path) -> None:
     done = run("nowhere_at_all:score", "--data", data, "--out", tmp_path / "out")
     assert isinstance(done.exception, InvalidDetector)

@@ -1,5 +1,6 @@
 import csv
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from typer.testing import CliRunner, Result
 
 from telltale.cli.robustness import robustness
 from telltale.errors import InvalidConfig
+from telltale.evaluate import robustness as robustness_module
 
 pytest.importorskip("matplotlib")
 app = typer.Typer()
@@ -76,6 +78,22 @@ def test_what_cannot_be_done_is_said_before_anything_is_scored(data: Path, tiny_
     done = run(tiny_detector, "--data", data, "--out", tmp_path / "else", "--where", "between")
     assert isinstance(done.exception, InvalidConfig)
     assert not (tmp_path / "else").exists()
+
+
+def test_ctrl_c_says_how_to_go_on(
+    data: Path, tiny_detector: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object, **__: object) -> Iterator[None]:
+        raise KeyboardInterrupt
+        yield
+
+    words = (tiny_detector, "--data", data, "--out", tmp_path / "out", "--corruption", "jpeg=50")
+    with monkeypatch.context() as patched:
+        patched.setattr(robustness_module, "sweep", stop)
+        done = run(*words)
+    assert done.exit_code == 130
+    assert done.stderr == f"telltale: stopped; {tmp_path / 'out'} keeps the scores: --resume goes on with them\n"
+    assert run(*words, "--resume").exit_code == 0
 
 
 def test_reals_alone_have_verdicts(data: Path, tiny_detector: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from telltale.cli.detectors import BACKENDS
-from telltale.cli.progress import one_line, progress
+from telltale.cli.progress import one_line, progress, resumable
 
 if TYPE_CHECKING:
     from telltale.data.columns import Value
@@ -80,12 +80,13 @@ def evaluate(
     samples, unlabelled = _samples(data, settings)
     columns = _columns(data, samples, settings)
     entrants = contenders(_load(name, backend) for name in detectors)
-    with progress("scoring", total=len(entrants) * len(samples)) as advance:
-        rows = score(entrants, samples, out, workers=cores, resume=resume, visit=advance)
-    found = tabulate(
-        entrants, rows, poolings=settings["pooling"], columns=columns, rounds=rounds, seed=seed, least=min_images
-    )
-    values = _write(out, found, entrants, rows, {"settings": settings}, began)
+    with resumable(out):
+        with progress("scoring", total=len(entrants) * len(samples)) as advance:
+            rows = score(entrants, samples, out, workers=cores, resume=resume, visit=advance)
+        found = tabulate(
+            entrants, rows, poolings=settings["pooling"], columns=columns, rounds=rounds, seed=seed, least=min_images
+        )
+        values = _write(out, found, entrants, rows, {"settings": settings}, began)
     print(json.dumps(values, allow_nan=False) if as_json else "\n".join(_lines(found)))
     _notes(out, found, rows, unlabelled)
 

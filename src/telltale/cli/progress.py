@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 
 @contextmanager
@@ -27,6 +28,16 @@ def progress(what: str, total: int | None = None) -> Iterator[Callable[[], None]
     with Progress(*shown, console=console, transient=True, redirect_stdout=both) as bar:
         task = bar.add_task(what, total=total)
         yield lambda: bar.advance(task)
+
+
+@contextmanager
+def resumable(out: Path) -> Iterator[None]:
+    """Whoever stops the work with Ctrl-C reads that --resume goes on with it; the exit code stays 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print(one_line(f"telltale: stopped; {out} keeps the scores: --resume goes on with them"), file=sys.stderr)
+        raise
 
 
 def one_line(text: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from telltale.cli.detectors import BACKENDS
-from telltale.cli.progress import one_line, progress
+from telltale.cli.progress import one_line, progress, resumable
 from telltale.errors import InvalidConfig
 
 if TYPE_CHECKING:
@@ -62,13 +62,14 @@ def robustness(
     loaded = named(load_detector(name, backend=backend) for name in detectors)
     setup = Setup(where=where, seed=seed, images=fingerprint(samples), backend=backend)
     open_folder(out, setup, resume=resume)
-    check_pictures(out, samples)
     cores = workers or os.cpu_count() or 1
-    with progress("corruptions", total=len(loaded) * len(over)) as advance:
-        for _ in sweep(loaded, samples, out, setup, over=over, workers=cores):
-            advance()
-    rows = list(table(loaded, samples, out, where=where, over=over, rounds=rounds))
-    _write(out, rows)
+    with resumable(out):
+        check_pictures(out, samples)
+        with progress("corruptions", total=len(loaded) * len(over)) as advance:
+            for _ in sweep(loaded, samples, out, setup, over=over, workers=cores):
+                advance()
+        rows = list(table(loaded, samples, out, where=where, over=over, rounds=rounds))
+        _write(out, rows)
     print(as_json_lines(rows) if as_json else one_line_each(as_markdown(rows)), end="")
     _notes(rows, out, sum(sample.is_fake is None for sample in everything))
 
