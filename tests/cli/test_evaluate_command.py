@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -178,6 +179,28 @@ def test_one_class_only_has_false_alarms_and_no_curves(data: Path, tiny_detector
     assert all(row["auc"] == "" for row in rows)
     assert next(row for row in rows if row["source"] == "a")["false_alarm_rate"] != ""
     assert "One class only: no curves" in (out / "report.html").read_text()
+
+
+def greys(folder: Path, groups: Mapping[tuple[str, str], Sequence[int]]) -> Path:
+    """Grey pictures of some values for each source and label, in a manifest; each has another size."""
+    folder.mkdir()
+    lines, number = ["path,label,source"], 0
+    for (source, label), values in groups.items():
+        for value in values:
+            number += 1
+            Image.new("L", (24, 24 + number), value).save(folder / f"{number}.png")
+            lines.append(f"{number}.png,{label},{source}")
+    (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def test_the_worst_ap_names_its_own_source(function: str, tmp_path: Path) -> None:
+    groups = {("camera", "real"): range(10, 210, 10), ("many", "fake"): [105] * 15, ("few", "fake"): [151] * 4}
+    done = run(function, "--data", greys(tmp_path / "data", groups), "--out", tmp_path / "out", "--min-images", 4)
+    assert done.exit_code == 0, done.output
+    line = next(line for line in done.stdout.splitlines() if "worst source of fakes" in line)
+    assert line.endswith("AP 0.444  (AUC: many, AP: few)")
+    assert "<small>AUC: many</small>" in (tmp_path / "out" / "report.html").read_text()
 
 
 def test_too_few_images_are_said(data: Path, tiny_detector: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """How figures are written, and where a rate is marked as not resolved."""
 
+from dataclasses import replace
 from math import nan
 
 import numpy as np
@@ -19,6 +20,7 @@ from telltale.evaluate.evaluation_words import (
     percent,
     plain,
     with_interval,
+    worst_sources,
 )
 from telltale.evaluate.metrics import Estimate
 from telltale.evaluate.resampling import FIGURES
@@ -63,6 +65,13 @@ def test_a_rate_that_too_few_reals_show_is_marked_also_in_the_mean_over_sources(
 def test_p_in_words(p: float | None, low: float, words: str) -> None:
     found = Difference(first=0.9, second=0.7, difference=Estimate(0.2, low, 0.3), p=p, test="bootstrap")
     assert p_value(found) == words
+
+
+def test_the_worst_source_is_that_of_each_figure() -> None:
+    row = replace(rows()[0], worst_source={"auc": "few", "ap_fake": "many", "eer": "few"})
+    assert worst_sources(row, ("auc", "eer")) == "few"
+    assert worst_sources(row, ("auc", "ap_fake")) == "AUC: few, AP: many"
+    assert worst_sources(replace(row, worst_source={}), ("auc", "ap_fake")) == ""
 
 
 def test_numbers_and_names() -> None:

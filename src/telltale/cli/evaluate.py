@@ -152,7 +152,7 @@ def _lines(found: "Evaluation") -> list[str]:
     """A few lines for the terminal: each detector over its sources, then the differences that matter."""
     from telltale.evaluate.evaluation_comparison import headline
     from telltale.evaluate.evaluation_table import ALL, MEAN, WORST
-    from telltale.evaluate.evaluation_words import by_judge, ends, named, p_value, with_interval
+    from telltale.evaluate.evaluation_words import by_judge, ends, named, p_value, with_interval, worst_sources
 
     lines = []
     for title, rows in by_judge(found.rows).items():
@@ -163,8 +163,8 @@ def _lines(found: "Evaluation") -> list[str]:
                 shown += f"  AP {row.figures['ap_fake'].value:.3f}"
             if row.source not in (ALL, MEAN, WORST) and row.false_alarm:
                 shown += f"  false alarms {100 * row.false_alarm.value:.1f} %"
-            if row.source == WORST and "auc" in row.worst_source:
-                shown += f"  ({row.worst_source['auc']})"
+            if whose := worst_sources(row, ("auc", "ap_fake")):
+                shown += f"  ({whose})"
             lines.append(f"  {named(row.source, row.label):<28} {row.n_real:>6} real {row.n_fake:>6} fake  {shown}")
     for one in headline(found.comparisons):
         gap = one.found.difference

@@ -93,7 +93,7 @@ def every_figure(rows: Sequence[EvaluationRow]) -> Iterator[str]:
             (
                 row.source in OVER,
                 [
-                    word(named(row.source, row.label), row.note or row.worst_source.get("auc", "")),
+                    word(named(row.source, row.label), row.note or _lowest(row)),
                     word(row.judge.title),
                     word(row.label),
                     *(number(count, str(count)) for count in (row.n, row.n_real, row.n_fake)),
@@ -108,6 +108,11 @@ def every_figure(rows: Sequence[EvaluationRow]) -> Iterator[str]:
     yield sortable(heads, body)
     if any(is_unresolved(row, figure) for row in rows for figure in row.figures):
         yield f"<p class=faint>{escape(RESOLUTION)}.</p>"
+
+
+def _lowest(row: EvaluationRow) -> str:
+    """The source that the worst AUC is of; other figures may have another."""
+    return f"AUC: {row.worst_source['auc']}" if "auc" in row.worst_source else ""
 
 
 def _figure(row: EvaluationRow, figure: str) -> Cell:

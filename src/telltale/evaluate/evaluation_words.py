@@ -59,6 +59,14 @@ def ends(found: Estimate, places: str = ".2f") -> str:
     return FEW_GROUPS if isnan(found.low) else f"{found.low:{places}} to {found.high:{places}}"
 
 
+def worst_sources(row: EvaluationRow, figures: Sequence[str]) -> str:
+    """Which source is the worst by these figures; each figure with its own where they differ."""
+    found = {figure: row.worst_source[figure] for figure in figures if figure in row.worst_source}
+    if len(set(found.values())) < 2:
+        return "".join(set(found.values()))
+    return ", ".join(f"{TITLES[figure][0]}: {source}" for figure, source in found.items())
+
+
 def with_interval(found: Estimate | None) -> str:
     """As 0.812 (0.79 to 0.83); empty for None."""
     return "" if found is None else f"{found.value:.3f} ({ends(found)})"
