@@ -203,6 +203,22 @@ def test_the_worst_ap_names_its_own_source(function: str, tmp_path: Path) -> Non
     assert "<small>AUC: many</small>" in (tmp_path / "out" / "report.html").read_text()
 
 
+def test_with_groups_detectors_are_compared_by_the_bootstrap(
+    data: Path, tiny_detector: Path, function: str, tmp_path: Path
+) -> None:
+    lines = (data / "manifest.csv").read_text().splitlines()[1:]
+    rows = [f"{data}/{line},{place // 2}" for place, line in enumerate(lines)]
+    manifest = tmp_path / "list.csv"
+    for name, head, body in (("alone", "", [f"{data}/{line}" for line in lines]), ("groups", ",group", rows)):
+        manifest.write_text("\n".join([f"path,label,source,split,camera{head}", *body]) + "\n")
+        done = run(tiny_detector, function, "--data", manifest, "--out", tmp_path / name, "--min-images", 4)
+        assert done.exit_code == 0, done.output
+        line = next(line for line in done.stdout.splitlines() if line.startswith("tiny - bright:score, all images"))
+        assert line.endswith("(bootstrap)" if head else "(delong)")
+        page = (tmp_path / name / "report.html").read_text()
+        assert ("DeLong’s test takes images for independent" in page) == bool(head)
+
+
 def test_too_few_images_are_said(data: Path, tiny_detector: Path, tmp_path: Path) -> None:
     done = run(tiny_detector, "--data", data, "--out", tmp_path / "out", "--min-images", 50)
     assert done.exit_code == 0, done.output

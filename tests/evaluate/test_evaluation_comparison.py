@@ -1,5 +1,7 @@
 """Pairs of detectors: on the images both have scored, and nothing where there is too little."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -49,7 +51,26 @@ def test_each_source_each_figure_and_the_mean_over_sources() -> None:
     assert [mean.found.first, mean.found.second] == pytest.approx(means)
     assert mean.found.p is not None
     assert mean.found.p < 0.05
-    assert [(row.source, row.figure) for row in headline(rows)] == [(ALL, "auc"), (MEAN, "auc")]
+    assert [(row.source, row.figure) for row in headline(rows, grouped=False)] == [(ALL, "auc"), (MEAN, "auc")]
+
+
+def test_with_groups_the_headline_is_the_bootstraps_and_its_interval_is_wider() -> None:
+    found, first, second = images(), scores(0.3, 0), scores(0.1, 1)
+    # Every picture five times: five times as many, and not one fact more.
+    five = Images(**{name: np.repeat(getattr(found, name), 5) for name in ("path", "is_fake", "source", "group")})
+    five = replace(five, group=np.repeat(found.path, 5))
+    assert five.grouped
+    assert not found.grouped
+    assert not replace(found, group=found.path).grouped, "a group of one picture is a picture"
+    rows = list(compare(five, [entry("one", np.repeat(first, 5)), entry("other", np.repeat(second, 5))], rounds=200))
+    whole, mean = headline(rows, grouped=five.grouped)
+    assert (whole.source, whole.figure, whole.found.test) == (ALL, "auc", "bootstrap")
+    assert (mean.source, mean.figure) == (MEAN, "auc")
+    believed = headline(rows, grouped=False)[0].found.difference
+    once = delong(found.is_fake, first, second).difference
+    width, narrow, right = (one.high - one.low for one in (whole.found.difference, believed, once))
+    assert narrow < 0.6 * right
+    assert width == pytest.approx(right, rel=0.25)
 
 
 def test_only_images_that_both_have_scored() -> None:

@@ -166,7 +166,7 @@ def _lines(found: "Evaluation") -> list[str]:
             if whose := worst_sources(row, ("auc", "ap_fake")):
                 shown += f"  ({whose})"
             lines.append(f"  {named(row.source, row.label):<28} {row.n_real:>6} real {row.n_fake:>6} fake  {shown}")
-    for one in headline(found.comparisons):
+    for one in headline(found.comparisons, grouped=found.images.grouped):
         gap = one.found.difference
         lines.append(
             f"{one.first.title} - {one.second.title}, {named(one.source, one.label)}: AUC {gap.value:+.3f} "

@@ -132,10 +132,17 @@ def _usable(images: Images, part: Part, both: Chosen, least: int) -> bool:
     return min(own, int(is_fake.sum()), int((~is_fake).sum())) >= max(1, least)
 
 
-def headline(rows: Sequence[ComparisonRow]) -> list[ComparisonRow]:
-    """The rows that answer "which is better": AUC by DeLong on all images, and its mean over sources of fakes."""
+def headline(rows: Sequence[ComparisonRow], *, grouped: bool) -> list[ComparisonRow]:
+    """The rows that answer "which is better": AUC on all images, and its mean over sources of fakes.
+
+    Args:
+        rows: of `compare`.
+        grouped: whether images come in groups. DeLong's test takes them for independent: then the bootstrap, which
+            draws whole groups, says it of all images.
+    """
+    test = "bootstrap" if grouped else "delong"
     return [
         row
         for row in rows
-        if row.figure == "auc" and ((row.source == ALL and row.found.test == "delong") or row.source == MEAN)
+        if row.figure == "auc" and ((row.source == ALL and row.found.test == test) or row.source == MEAN)
     ]

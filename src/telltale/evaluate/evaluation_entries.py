@@ -34,6 +34,12 @@ class Images:
     source: Shaped[np.ndarray, "n"]
     group: Shaped[np.ndarray, "n"]
 
+    @property
+    def grouped(self) -> bool:
+        """Whether any group holds two images or more: a test that takes images for independent is then too sure."""
+        named = [name for name in self.group if name]
+        return len(set(named)) < len(named)
+
     def resampling(self) -> Resampling:
         """How these images are drawn again."""
         return resampling(self.is_fake, self.source, self.group)

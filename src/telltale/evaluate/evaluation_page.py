@@ -47,7 +47,7 @@ def page(found: Evaluation, values: Mapping[str, Any]) -> str:
         *_by_source(rows, colours),
         "<h2>Every figure</h2>",
         *every_figure(rows),
-        *differences(found.comparisons),
+        *differences(found.comparisons, grouped=found.images.grouped),
         *slice_tables(found.slices),
         *_closing(values),
     ]

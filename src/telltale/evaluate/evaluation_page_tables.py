@@ -123,8 +123,13 @@ def _figure(row: EvaluationRow, figure: str) -> Cell:
     return number(found.value, plain(row, figure), beside)
 
 
-def differences(rows: Sequence[ComparisonRow]) -> Iterator[str]:
-    """A line for each pair, source and figure; nothing where there is one detector."""
+def differences(rows: Sequence[ComparisonRow], *, grouped: bool) -> Iterator[str]:
+    """A line for each pair, source and figure; nothing where there is one detector.
+
+    Args:
+        rows: of `compare`.
+        grouped: whether images come in groups, which DeLong's test does not know.
+    """
     if not rows:
         return
     heads = [
@@ -138,7 +143,7 @@ def differences(rows: Sequence[ComparisonRow]) -> Iterator[str]:
         ("p", "two-sided"),
         ("test", "DeLong's, or the paired bootstrap"),
     ]
-    shown = headline(rows)
+    shown = headline(rows, grouped=grouped)
     best = {id(row) for row in shown}
     body = [
         (
@@ -163,7 +168,8 @@ def differences(rows: Sequence[ComparisonRow]) -> Iterator[str]:
         if row.source in (ALL, MEAN) or row.found.test == "delong"
     ]
     yield "<h2>Differences between detectors</h2><p class=faint>On the images that both have scored. With many rows, "
-    yield "some p below 0.05 come by chance: decide beforehand which row counts; bold ones are meant for it.</p>"
+    yield "some p below 0.05 come by chance: decide beforehand which row counts; bold ones are meant for it."
+    yield " DeLong’s test takes images for independent, and these come in groups.</p>" if grouped else "</p>"
     yield sortable(heads, body)
 
 
