@@ -274,6 +274,16 @@ def test_ctrl_c_says_how_to_go_on(data: Path, tmp_path: Path) -> None:
     assert run(*words, "--resume").exit_code == 0
 
 
+@pytest.mark.parametrize("name", ["(all)", "(mean)", "(worst)"])
+def test_a_source_by_a_name_of_the_tables_is_refused(function: str, tmp_path: Path, name: str) -> None:
+    folder = greys(tmp_path / "data", {("camera", "real"): range(10), (name, "fake"): range(20, 30)})
+    done = run(function, "--data", folder, "--out", tmp_path / "out")
+    assert isinstance(done.exception, InvalidDataset)
+    assert f"found sources called {name}. Rename" in str(done.exception)
+    assert not (tmp_path / "out").exists()
+    assert run(function, "--data", folder, "--out", tmp_path / "out", "--exclude", name).exit_code == 0
+
+
 def test_functions_that_are_none_and_nothing_readable(data: Path, tiny_detector: Path, tmp_path: Path) -> None:
     done = run("nowhere_at_all:score", "--data", data, "--out", tmp_path / "out")
     assert isinstance(done.exception, InvalidDetector)

@@ -10,7 +10,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from telltale.cli.robustness import robustness
-from telltale.errors import InvalidConfig
+from telltale.errors import InvalidConfig, InvalidDataset
 from telltale.evaluate import robustness as robustness_module
 
 pytest.importorskip("matplotlib")
@@ -78,6 +78,15 @@ def test_what_cannot_be_done_is_said_before_anything_is_scored(data: Path, tiny_
     done = run(tiny_detector, "--data", data, "--out", tmp_path / "else", "--where", "between")
     assert isinstance(done.exception, InvalidConfig)
     assert not (tmp_path / "else").exists()
+
+
+def test_a_source_by_the_name_of_all_is_refused(data: Path, tiny_detector: Path, tmp_path: Path) -> None:
+    manifest = tmp_path / "manifest.csv"
+    lines = [f"{path},{path.parent.name},(all)\n" for path in sorted(data.rglob("*.png"))]
+    manifest.write_text("path,label,source\n" + "".join(lines))
+    done = run(tiny_detector, "--data", manifest, "--out", tmp_path / "out", "--corruption", "jpeg=50")
+    assert isinstance(done.exception, InvalidDataset)
+    assert not (tmp_path / "out").exists()
 
 
 def test_ctrl_c_says_how_to_go_on(

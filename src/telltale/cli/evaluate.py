@@ -96,9 +96,11 @@ def _samples(data: "Sequence[Path]", settings: Mapping[str, Any]) -> "tuple[list
     from telltale.data.samples import scan
     from telltale.evaluate.evaluation import only_sources
     from telltale.evaluate.robustness import chosen
+    from telltale.evaluate.tabulation import check_sources
 
     everything = only_sources(scan(data, split=settings["split"]), settings["include"], settings["exclude"])
     samples = chosen(everything, per_source=settings["max_images"] or None, seed=settings["seed"])
+    check_sources(sample.source for sample in samples)
     return samples, sum(sample.is_fake is None for sample in everything)
 
 

@@ -55,10 +55,12 @@ def robustness(
         sweep,
     )
     from telltale.evaluate.robustness_table import as_json_lines, as_markdown, table
+    from telltale.evaluate.tabulation import check_sources
 
     over = cells(_sweep(corruption or []))
     everything = scan(data, split=split)
     samples = chosen(everything, per_source=per_source, seed=seed)
+    check_sources(sample.source for sample in samples)
     loaded = named(load_detector(name, backend=backend) for name in detectors)
     setup = Setup(where=where, seed=seed, images=fingerprint(samples), backend=backend)
     open_folder(out, setup, resume=resume)

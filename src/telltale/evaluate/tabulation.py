@@ -1,13 +1,14 @@
 """From scores to every table of an evaluation."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from telltale.data.columns import Value
+from telltale.errors import InvalidDataset
 from telltale.evaluate.evaluation import Contender
 from telltale.evaluate.evaluation_comparison import ComparisonRow, compare
 from telltale.evaluate.evaluation_entries import OWN, Entry, Images, collect
-from telltale.evaluate.evaluation_table import EvaluationRow, table
+from telltale.evaluate.evaluation_table import ALL, MEAN, WORST, EvaluationRow, table
 from telltale.evaluate.results import Row
 from telltale.evaluate.slices import SliceRow, slices
 
@@ -29,6 +30,24 @@ class Evaluation:
     rows: Sequence[EvaluationRow]
     comparisons: Sequence[ComparisonRow]
     slices: Sequence[SliceRow]
+
+
+_RESERVED = (ALL, MEAN, WORST)
+
+
+def check_sources(sources: Iterable[str]) -> None:
+    """Refuse a source by a name that a row over several sources has, before anything is scored.
+
+    Raises:
+        InvalidDataset: naming those there are.
+    """
+    taken = sorted(set(sources) & set(_RESERVED))
+    if taken:
+        raise InvalidDataset(
+            expected=f"sources by names other than {', '.join(_RESERVED)}, which tables give to rows over all sources",
+            found=f"sources called {', '.join(taken)}",
+            do="Rename them in the manifest, or rename their folders.",
+        )
 
 
 def tabulate(
@@ -53,9 +72,10 @@ def tabulate(
 
     Raises:
         InvalidConfig: an unknown pooling.
-        InvalidDataset: not one score.
+        InvalidDataset: not one score, or a source by a name that the tables need.
     """
     images, entries = collect(scores, entrants, poolings)
+    check_sources(images.source)
     return Evaluation(
         images=images,
         entries=entries,
