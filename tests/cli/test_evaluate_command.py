@@ -219,6 +219,27 @@ def test_with_groups_detectors_are_compared_by_the_bootstrap(
         assert ("DeLong’s test takes images for independent" in page) == bool(head)
 
 
+def test_a_source_of_both_labels_is_named_with_its_label(function: str, tiny_detector: Path, tmp_path: Path) -> None:
+    kinds = [("gan", "real"), ("gan", "fake"), ("vae", "real"), ("vae", "fake"), ("camera", "real")]
+    folder = greys(tmp_path / "data", {kind: range(20 * place, 20 * place + 5) for place, kind in enumerate(kinds)})
+    out = tmp_path / "out"
+    done = run(function, tiny_detector, "--data", folder, "--out", out, "--min-images", 4)
+    assert done.exit_code == 0, done.output
+    names = {"gan, reals", "gan, fakes", "vae, reals", "vae, fakes", "camera"}
+    assert names <= {line[2:30].strip() for line in done.stdout.splitlines()}
+    assert "(gan, fakes)" in next(line for line in done.stdout.splitlines() if "worst source of fakes" in line)
+    markdown, latex = (out / "table.md").read_text(), (out / "table.tex").read_text()
+    for name in names:
+        # The figures and the verdicts of two detectors.
+        assert markdown.count(f"| {name} |") == 4, name
+        assert latex.count(f"\n{name} &") == 2, name
+    assert "| gan |" not in markdown
+    page = (out / "report.html").read_text()
+    assert "<title>gan, fakes</title>" in page
+    assert not any(f"{before}gan{after}" in page for before, after in ((">", "<"), (", ", "<"), (">", " <small>")))
+    assert {(row["source"], row["label"]) for row in table(out) if row["label"] != "all"} >= set(kinds)
+
+
 def test_too_few_images_are_said(data: Path, tiny_detector: Path, tmp_path: Path) -> None:
     done = run(tiny_detector, "--data", data, "--out", tmp_path / "out", "--min-images", 50)
     assert done.exit_code == 0, done.output

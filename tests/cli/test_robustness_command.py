@@ -80,6 +80,22 @@ def test_what_cannot_be_done_is_said_before_anything_is_scored(data: Path, tiny_
     assert not (tmp_path / "else").exists()
 
 
+def test_a_source_of_both_labels_is_named_with_its_label(data: Path, tiny_detector: Path, tmp_path: Path) -> None:
+    manifest = tmp_path / "manifest.csv"
+    lines = [f"{path},{path.parent.name},gan\n" for path in sorted(data.rglob("*.png"))]
+    manifest.write_text("path,label,source\n" + "".join(lines))
+    out = tmp_path / "out"
+    done = run(tiny_detector, "--data", manifest, "--out", out, "--corruption", "jpeg=50")
+    assert done.exit_code == 0, done.output
+    lowest, flips, alarms = (next(csv.reader([line], delimiter="|"))[place] for line in done.stdout.splitlines()
+                             if line.startswith("| jpeg") for place in (4, 6, 8))  # fmt: skip
+    assert lowest.endswith(" gan, fakes ")
+    assert flips.endswith((" gan, fakes ", " gan, reals "))
+    assert alarms.endswith(" gan, reals ")
+    with (out / "robustness.csv").open() as stream:
+        assert {row["source"] for row in csv.DictReader(stream)} == {"(all)", "gan"}
+
+
 def test_a_source_by_the_name_of_all_is_refused(data: Path, tiny_detector: Path, tmp_path: Path) -> None:
     manifest = tmp_path / "manifest.csv"
     lines = [f"{path},{path.parent.name},(all)\n" for path in sorted(data.rglob("*.png"))]

@@ -16,6 +16,7 @@ from telltale.evaluate.evaluation_words import (
     ends,
     is_unresolved,
     named,
+    of_both,
     p_value,
     percent,
     plain,
@@ -71,6 +72,8 @@ def test_the_worst_source_is_that_of_each_figure() -> None:
     row = replace(rows()[0], worst_source={"auc": "few", "ap_fake": "many", "eer": "few"})
     assert worst_sources(row, ("auc", "eer")) == "few"
     assert worst_sources(row, ("auc", "ap_fake")) == "AUC: few, AP: many"
+    mean = replace(row, label="fake")
+    assert worst_sources(mean, ("auc", "ap_fake"), ("many",)) == "AUC: few, AP: many, fakes"
     assert worst_sources(replace(row, worst_source={}), ("auc", "ap_fake")) == ""
 
 
@@ -83,6 +86,10 @@ def test_numbers_and_names() -> None:
     assert (with_interval(None), percent(None)) == ("", "")
     assert named(MEAN, "fake") == "mean over sources of fakes"
     assert named("sd21", "fake") == "sd21"
+    both = of_both([(ALL, "all"), ("sd21", "fake"), ("sd21", "real"), ("gan", "fake"), (MEAN, "fake"), (MEAN, "real")])
+    assert [named(*kind, both) for kind in (("sd21", "real"), ("sd21", "fake"), ("gan", "fake"), (MEAN, "real"))] == [
+        "sd21, reals", "sd21, fakes", "gan", "mean over sources of reals",
+    ]  # fmt: skip
     mine = by_judge(rows())
     assert list(mine) == ["one (vote)"]
     assert "verdicts by score 0.5" in about(mine["one (vote)"])

@@ -130,6 +130,15 @@ def test_figures_stand_with_intervals_and_the_worst_source(tmp_path: Path) -> No
     assert "mean over sources of fakes" in cells
 
 
+def test_a_source_of_both_labels_is_named_with_its_label(tmp_path: Path) -> None:
+    run = everything(tmp_path)
+    for path in run.rglob("*.csv"):
+        path.write_text(path.read_text().replace(",camera,real,", ",gan,real,").replace(",vae,fake,", ",gan,fake,"))
+    small = [cell.strip() for cell in read(text(run)).inside["small"]]
+    assert "0.70 to 0.80, gan, fakes" in small, "worst of the evaluation"
+    assert "0.75 to 0.85, gan, fakes" in small, "lowest of the sweep"
+
+
 def test_what_is_missing_comes_with_its_command(tmp_path: Path) -> None:
     predictions(tmp_path / "p.csv", [prediction("a.png")])
     commands = read(text(tmp_path)).inside["pre"]

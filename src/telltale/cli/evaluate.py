@@ -154,9 +154,9 @@ def _lines(found: "Evaluation") -> list[str]:
     """A few lines for the terminal: each detector over its sources, then the differences that matter."""
     from telltale.evaluate.evaluation_comparison import headline
     from telltale.evaluate.evaluation_table import ALL, MEAN, WORST
-    from telltale.evaluate.evaluation_words import by_judge, ends, named, p_value, with_interval, worst_sources
+    from telltale.evaluate.evaluation_words import by_judge, ends, named, of_both, p_value, with_interval, worst_sources
 
-    lines = []
+    lines, both = [], of_both((row.source, row.label) for row in found.rows)
     for title, rows in by_judge(found.rows).items():
         lines.append(title)
         for row in rows:
@@ -165,9 +165,10 @@ def _lines(found: "Evaluation") -> list[str]:
                 shown += f"  AP {row.figures['ap_fake'].value:.3f}"
             if row.source not in (ALL, MEAN, WORST) and row.false_alarm:
                 shown += f"  false alarms {100 * row.false_alarm.value:.1f} %"
-            if whose := worst_sources(row, ("auc", "ap_fake")):
+            if whose := worst_sources(row, ("auc", "ap_fake"), both):
                 shown += f"  ({whose})"
-            lines.append(f"  {named(row.source, row.label):<28} {row.n_real:>6} real {row.n_fake:>6} fake  {shown}")
+            name = named(row.source, row.label, both)
+            lines.append(f"  {name:<28} {row.n_real:>6} real {row.n_fake:>6} fake  {shown}")
     for one in headline(found.comparisons, grouped=found.images.grouped):
         gap = one.found.difference
         lines.append(

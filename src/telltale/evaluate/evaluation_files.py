@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import isnan
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from telltale.evaluate.evaluation_words import (
     ends,
     is_unresolved,
     named,
+    of_both,
     p_value,
     percent,
     plain,
@@ -172,7 +173,8 @@ def table_markdown(
 
 def _figures(rows: Sequence[EvaluationRow]) -> list[str]:
     head = ["source", "real", "fake", *(title for title, _ in TITLES.values())]
-    return _grid(head, [[named(row.source, row.label), row.n_real, row.n_fake, *_numbers(row)] for row in rows])
+    both = of_both((row.source, row.label) for row in rows)
+    return _grid(head, [[named(row.source, row.label, both), row.n_real, row.n_fake, *_numbers(row)] for row in rows])
 
 
 def _numbers(row: EvaluationRow) -> list[str]:
@@ -190,9 +192,17 @@ def _numbers(row: EvaluationRow) -> list[str]:
 def _verdicts(rows: Sequence[EvaluationRow]) -> list[str]:
     """False alarms of every source of reals, finds of every source of fakes."""
     shown = [row for row in rows if row.source not in (ALL, MEAN, WORST)]
+    both = of_both((row.source, row.label) for row in shown)
     head = ["source", "label", "images", "failed", "called “likely generated”", "inconclusive"]
     body = [
-        [row.source, row.label, row.n, row.failed, percent(row.false_alarm or row.detected), percent(row.inconclusive)]
+        [
+            named(row.source, row.label, both),
+            row.label,
+            row.n,
+            row.failed,
+            percent(row.false_alarm or row.detected),
+            percent(row.inconclusive),
+        ]
         for row in shown
     ]
     return _grid(head, body)
@@ -260,7 +270,8 @@ def _latex(title: str, rows: Sequence[EvaluationRow]) -> str:
     over = [row for row in rows if row.source in (ALL, MEAN, WORST)]
     heads = " & ".join(_escaped(TITLES[name][0]) for name in _PAPER)
     marked = any(is_unresolved(row, name) for row in rows for name in row.figures)
-    body = [_line(row) for row in rows if row not in over]
+    both = of_both((row.source, row.label) for row in rows)
+    body = [_line(row, both) for row in rows if row not in over]
     return "\n".join(
         [
             "% needs \\usepackage{booktabs}",
@@ -276,7 +287,7 @@ def _latex(title: str, rows: Sequence[EvaluationRow]) -> str:
             "\\midrule",
             *body,
             "\\midrule",
-            *(_line(row) for row in over),
+            *(_line(row, both) for row in over),
             "\\bottomrule",
             "\\end{tabular}",
             "\\end{table}",
@@ -285,8 +296,8 @@ def _latex(title: str, rows: Sequence[EvaluationRow]) -> str:
     )
 
 
-def _line(row: EvaluationRow) -> str:
-    cells = [_escaped(named(row.source, row.label)), str(row.n_real), str(row.n_fake)]
+def _line(row: EvaluationRow, both: Collection[str]) -> str:
+    cells = [_escaped(named(row.source, row.label, both)), str(row.n_real), str(row.n_fake)]
     if not row.figures:
         return " & ".join([*cells, f"\\multicolumn{{{len(_PAPER)}}}{{l}}{{{row.note}}} \\\\"])
     for name in _PAPER:

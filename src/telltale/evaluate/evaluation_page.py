@@ -20,7 +20,7 @@ from telltale.evaluate.curve_plots import (
 from telltale.evaluate.evaluation_entries import Entry, Images
 from telltale.evaluate.evaluation_page_tables import OVER, differences, every_figure, glance, slice_tables
 from telltale.evaluate.evaluation_table import EvaluationRow
-from telltale.evaluate.evaluation_words import TITLES, about, by_judge
+from telltale.evaluate.evaluation_words import TITLES, about, by_judge, named, of_both
 from telltale.evaluate.tabulation import Evaluation
 
 # A name and its intervals, as `whiskers` draws them.
@@ -47,7 +47,7 @@ def page(found: Evaluation, values: Mapping[str, Any]) -> str:
         *_by_source(rows, colours),
         "<h2>Every figure</h2>",
         *every_figure(rows),
-        *differences(found.comparisons, grouped=found.images.grouped),
+        *differences(found.comparisons, grouped=found.images.grouped, both=_both(rows)),
         *slice_tables(found.slices),
         *_closing(values),
     ]
@@ -62,6 +62,10 @@ def _opening(values: Mapping[str, Any]) -> Iterator[str]:
         f"{len({one['source'] for one in data['sources']})} sources.{failed} Fake is positive; intervals are 95 %, "
         f"by bootstrap over {'groups of ' if data['groups'] else ''}images.</p>"
     )
+
+
+def _both(rows: Sequence[EvaluationRow]) -> frozenset[str]:
+    return of_both((row.source, row.label) for row in rows)
 
 
 def _key(title: str, colours: Mapping[str, int]) -> str:
@@ -127,12 +131,13 @@ def _by_source(rows: Sequence[EvaluationRow], colours: Mapping[str, int]) -> Ite
 
 def _intervals(rows: Sequence[EvaluationRow], label: str, name: str, colours: Mapping[str, int]) -> _Lines:
     found: dict[str, list[Whisker]] = {}
+    both = _both(rows)
     for row in rows:
         one = row.false_alarm if name == "false_alarm" else row.figures.get(name)
         if row.label == label and row.source not in OVER and one is not None:
             title = row.judge.title
             mark = Whisker(title=title, colour=colours[title], value=one.value, low=one.low, high=one.high)
-            found.setdefault(row.source, []).append(mark)
+            found.setdefault(named(row.source, label, both), []).append(mark)
     return list(found.items())
 
 

@@ -1,6 +1,6 @@
 """The tables of an evaluation's page."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from html import escape
 
 from telltale.data.web_page import Cell, number, sortable, word
@@ -14,8 +14,10 @@ from telltale.evaluate.evaluation_words import (
     ends,
     is_unresolved,
     named,
+    of_both,
     p_value,
     plain,
+    worst_sources,
 )
 from telltale.evaluate.metrics import Estimate
 from telltale.evaluate.slices import SliceRow
@@ -34,7 +36,7 @@ def glance(rows: Sequence[EvaluationRow]) -> str:
         ("bal. acc.", "of all images, at 0.5"),
         ("false alarms, worst", "the source of reals of which most are called “likely generated”"),
     ]
-    body = []
+    body, both = [], of_both((row.source, row.label) for row in rows)
     for title, mine in by_judge(rows).items():
         each = {(row.source, row.label): row for row in mine}
         mean, worst, whole = (each.get(key) for key in ((MEAN, "fake"), (WORST, "fake"), (ALL, "all")))
@@ -46,11 +48,11 @@ def glance(rows: Sequence[EvaluationRow]) -> str:
                 [
                     word(title),
                     _estimate(mean, "auc"),
-                    _estimate(worst, "auc", worst.worst_source.get("auc", "") if worst else ""),
+                    _estimate(worst, "auc", worst_sources(worst, ("auc",), both) if worst else ""),
                     _estimate(whole, "auc"),
                     _estimate(mean, "ap_fake"),
                     _estimate(whole, "balanced_accuracy"),
-                    _share(alarm.false_alarm if alarm else None, alarm.source if alarm else ""),
+                    _share(alarm.false_alarm if alarm else None, named(alarm.source, "real", both) if alarm else ""),
                 ],
             )
         )
@@ -85,7 +87,7 @@ def every_figure(rows: Sequence[EvaluationRow]) -> Iterator[str]:
         ("inconclusive", "share of its own images"),
         ("failed", "its own images without a score"),
     ]
-    body = []
+    body, both = [], of_both((row.source, row.label) for row in rows)
     for row in rows:
         called = row.false_alarm or row.detected
         one_label = row.label != "all"
@@ -93,7 +95,7 @@ def every_figure(rows: Sequence[EvaluationRow]) -> Iterator[str]:
             (
                 row.source in OVER,
                 [
-                    word(named(row.source, row.label), row.note or _lowest(row)),
+                    word(named(row.source, row.label, both), row.note or _lowest(row, both)),
                     word(row.judge.title),
                     word(row.label),
                     *(number(count, str(count)) for count in (row.n, row.n_real, row.n_fake)),
@@ -110,9 +112,10 @@ def every_figure(rows: Sequence[EvaluationRow]) -> Iterator[str]:
         yield f"<p class=faint>{escape(RESOLUTION)}.</p>"
 
 
-def _lowest(row: EvaluationRow) -> str:
+def _lowest(row: EvaluationRow, both: Collection[str]) -> str:
     """The source that the worst AUC is of; other figures may have another."""
-    return f"AUC: {row.worst_source['auc']}" if "auc" in row.worst_source else ""
+    found = worst_sources(row, ("auc",), both)
+    return f"AUC: {found}" if found else ""
 
 
 def _figure(row: EvaluationRow, figure: str) -> Cell:
@@ -123,12 +126,13 @@ def _figure(row: EvaluationRow, figure: str) -> Cell:
     return number(found.value, plain(row, figure), beside)
 
 
-def differences(rows: Sequence[ComparisonRow], *, grouped: bool) -> Iterator[str]:
+def differences(rows: Sequence[ComparisonRow], *, grouped: bool, both: Collection[str] = ()) -> Iterator[str]:
     """A line for each pair, source and figure; nothing where there is one detector.
 
     Args:
         rows: of `compare`.
         grouped: whether images come in groups, which DeLong's test does not know.
+        both: sources with both labels, as `of_both` gives them.
     """
     if not rows:
         return
@@ -151,7 +155,7 @@ def differences(rows: Sequence[ComparisonRow], *, grouped: bool) -> Iterator[str
             [
                 word(row.first.title),
                 word(row.second.title),
-                word(named(row.source, row.label)),
+                word(named(row.source, row.label, both)),
                 word(TITLES[row.figure][0]),
                 number(row.found.first, f"{row.found.first:.3f}"),
                 number(row.found.second, f"{row.found.second:.3f}"),

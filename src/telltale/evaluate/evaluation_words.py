@@ -1,6 +1,6 @@
 """What figures are called, and how numbers and rows are written, the same in every table and on the page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import isnan
 
 from telltale.evaluate.comparison import Difference
@@ -44,9 +44,15 @@ NAMES = {
 }
 
 
-def named(source: str, label: str) -> str:
-    """A row's name as a person reads it."""
-    return NAMES.get((source, label), source)
+def of_both(kinds: Iterable[tuple[str, str]]) -> frozenset[str]:
+    """The sources that have reals as well as fakes, out of (source, label) of every row."""
+    each = set(kinds)
+    return frozenset(source for source, label in each if label == "real" and (source, "fake") in each)
+
+
+def named(source: str, label: str, both: Collection[str] = ()) -> str:
+    """A row's name as a person reads it; a source in `both`, as `of_both` gives them, is named with its label."""
+    return NAMES.get((source, label)) or (f"{source}, {label}s" if source in both else source)
 
 
 def is_unresolved(row: EvaluationRow, figure: str) -> bool:
@@ -59,9 +65,10 @@ def ends(found: Estimate, places: str = ".2f") -> str:
     return FEW_GROUPS if isnan(found.low) else f"{found.low:{places}} to {found.high:{places}}"
 
 
-def worst_sources(row: EvaluationRow, figures: Sequence[str]) -> str:
-    """Which source is the worst by these figures; each figure with its own where they differ."""
-    found = {figure: row.worst_source[figure] for figure in figures if figure in row.worst_source}
+def worst_sources(row: EvaluationRow, figures: Sequence[str], both: Collection[str] = ()) -> str:
+    """Which source is the worst by these figures; each figure with its own where they differ. `both` as for `named`."""
+    where = row.worst_source
+    found = {figure: named(where[figure], row.label, both) for figure in figures if figure in where}
     if len(set(found.values())) < 2:
         return "".join(set(found.values()))
     return ", ".join(f"{TITLES[figure][0]}: {source}" for figure, source in found.items())

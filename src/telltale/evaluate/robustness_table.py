@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Shaped
 from telltale.data.sample import Sample
 from telltale.detector import Detector
 from telltale.evaluate.auc_interval import bootstrap_auc
+from telltale.evaluate.evaluation_words import named, of_both
 from telltale.evaluate.kept_scores import kept_rows
 from telltale.evaluate.metrics import Estimate, share
 from telltale.evaluate.robustness import CLEAN, Cell, cell_file
@@ -222,15 +223,16 @@ def _line(rows: Sequence[RobustnessRow], cell: Cell) -> str:
     whole = next(row for row in mine if row.source == ALL)
     strength = "" if cell == CLEAN else f"{cell.strength:g}"
     lowest, flips, alarms = worst(mine, "auc"), worst(mine, "flip"), worst(mine, "false_alarm")
+    both = of_both((row.source, row.label) for row in mine)
     columns = (
         cell.corruption,
         strength,
         _number(whole.auc),
-        "" if lowest is None else f"{_number(lowest.auc)} {lowest.source}",
+        "" if lowest is None else f"{_number(lowest.auc)} {named(lowest.source, lowest.label, both)}",
         _share(whole.flip),
-        "" if flips is None else f"{_share(flips.flip)} {flips.source}",
+        "" if flips is None else f"{_share(flips.flip)} {named(flips.source, flips.label, both)}",
         _share(whole.false_alarm),
-        "" if alarms is None else f"{_share(alarms.false_alarm)} {alarms.source}",
+        "" if alarms is None else f"{_share(alarms.false_alarm)} {named(alarms.source, alarms.label, both)}",
     )
     return f"| {' | '.join(text.replace('|', '/') for text in columns)} |"
 

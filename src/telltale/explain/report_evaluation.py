@@ -7,7 +7,7 @@ from typing import Any
 
 from telltale.data.web_page import Cell, number, sortable, word
 from telltale.evaluate.evaluation_table import ALL, ERRORS, MEAN, WORST
-from telltale.evaluate.evaluation_words import TITLES, named
+from telltale.evaluate.evaluation_words import TITLES, named, of_both
 from telltale.explain.report_files import Table
 from telltale.explain.report_words import finite, spelled
 
@@ -57,7 +57,13 @@ def _worst_source(worst: Row, figure: str, rows: Sequence[Row]) -> str:
     mine = [row for row in rows if row["source"] not in _OVER and _same(row, worst) and row.get(figure)]
     choose = max if figure in ERRORS else min
     found = choose(mine, key=lambda row: finite(row[figure]) or 0.0, default=None)
-    return "" if found is None else spelled(str(found["source"]))
+    return "" if found is None else _named(found, rows)
+
+
+def _named(row: Row, rows: Sequence[Row]) -> str:
+    """The row's source, with its label where the source has both."""
+    both = of_both((str(one["source"]), str(one["label"])) for one in rows)
+    return spelled(named(str(row["source"]), str(row["label"]), both))
 
 
 def _sources(rows: Sequence[Row]) -> Iterator[tuple[bool, list[Cell]]]:
@@ -168,5 +174,5 @@ def _sweep_line(cell: tuple[str, ...], rows: Sequence[Row]) -> list[Cell]:
         choose = min if name == "auc" else max
         worst = choose(known, key=lambda row: finite(row.get(name)) or 0.0, default=None)
         line.append(shown(whole, name))
-        line.append(number(None, "") if worst is None else shown(worst, name, spelled(str(worst["source"]))))
+        line.append(number(None, "") if worst is None else shown(worst, name, _named(worst, rows)))
     return line
