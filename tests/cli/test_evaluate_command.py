@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -217,6 +218,47 @@ def test_with_groups_detectors_are_compared_by_the_bootstrap(
         assert line.endswith("(bootstrap)" if head else "(delong)")
         page = (tmp_path / name / "report.html").read_text()
         assert ("DeLong’s test takes images for independent" in page) == bool(head)
+
+
+def test_copies_are_said_and_no_interval_takes_them_for_more_pictures(function: str, tmp_path: Path) -> None:
+    groups = {("camera", "real"): range(60, 100), ("gan", "fake"): range(80, 120)}
+    once = greys(tmp_path / "once", groups)
+    lines = (once / "manifest.csv").read_text().splitlines()
+    for copy in range(4):
+        shutil.copytree(once, tmp_path / f"copy{copy}")
+    originals = [line.split(",") for line in lines[1:]]
+    lines += [
+        f"{tmp_path}/copy{copy}/{name},{label},{source}{copy}" for copy in range(4) for name, label, source in originals
+    ]
+    # Two downloads that failed are no copies of each other, and no contradiction.
+    for label in ("real", "fake"):
+        (once / f"empty_{label}.png").touch()
+        lines.append(f"empty_{label}.png,{label},camera")
+    manifest = once / "five.csv"
+    manifest.write_text("\n".join(lines) + "\n")
+    widths = []
+    for failed, data in enumerate((once / "manifest.csv", manifest)):
+        done = run(function, "--data", data, "--out", tmp_path / data.stem)
+        assert done.exit_code == failed, done.output
+        whole = table(tmp_path / data.stem)[0]
+        widths.append(float(whole["auc_high"]) - float(whole["auc_low"]))
+    assert "320 of the images are copies of others (equal bytes)" in done.stderr
+    assert widths[1] > 0.75 * widths[0], "with 400 pictures of their own it would be less than half as wide"
+    summary = json.loads((tmp_path / "five" / "summary.json").read_text())
+    assert (summary["data"]["images"], summary["data"]["copies"]) == (402, 320)
+    page = (tmp_path / "five" / "report.html").read_text()
+    assert "bootstrap over groups of images. Copies of other images, by their bytes: 320;" in page
+    assert "Copies" not in (tmp_path / "manifest" / "report.html").read_text()
+
+
+def test_one_picture_of_both_labels_is_refused_before_anything_is_scored(function: str, tmp_path: Path) -> None:
+    folder = greys(tmp_path / "data", {("camera", "real"): range(60, 70), ("gan", "fake"): range(80, 90)})
+    (folder / "11.png").write_bytes((folder / "1.png").read_bytes())
+    done = run(function, "--data", folder, "--out", tmp_path / "out")
+    assert isinstance(done.exception, InvalidDataset)
+    found = f"1 both real and fake: {folder / '1.png'} (real) = {folder / '11.png'} (fake)"
+    assert f"expected one label for the same picture; found {found}. Correct the labels" in str(done.exception)
+    assert not list((tmp_path / "out").glob("*"))
 
 
 def test_a_source_of_both_labels_is_named_with_its_label(function: str, tiny_detector: Path, tmp_path: Path) -> None:

@@ -57,8 +57,8 @@ def test_each_source_each_figure_and_the_mean_over_sources() -> None:
 def test_with_groups_the_headline_is_the_bootstraps_and_its_interval_is_wider() -> None:
     found, first, second = images(), scores(0.3, 0), scores(0.1, 1)
     # Every picture five times: five times as many, and not one fact more.
-    five = Images(**{name: np.repeat(getattr(found, name), 5) for name in ("path", "is_fake", "source", "group")})
-    five = replace(five, group=np.repeat(found.path, 5))
+    path, is_fake, source = (np.repeat(array, 5) for array in (found.path, found.is_fake, found.source))
+    five = Images(path=path, is_fake=is_fake, source=source, group=path)
     assert five.grouped
     assert not found.grouped
     assert not replace(found, group=found.path).grouped, "a group of one picture is a picture"

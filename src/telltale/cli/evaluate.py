@@ -185,6 +185,12 @@ def _notes(out: Path, found: "Evaluation", rows: "Sequence[Row]", unlabelled: in
     print(f"{out}: {', '.join(files)}", file=sys.stderr)
     if unlabelled:
         print(f"{unlabelled} images without a label left out", file=sys.stderr)
+    if found.images.copies:
+        print(
+            f"{found.images.copies} of the images are copies of others (equal bytes): each counts in the figures, and "
+            "intervals take copies for one image",
+            file=sys.stderr,
+        )
     if found.images.is_fake.all() or not found.images.is_fake.any():
         print("one class only: no AUC and no AP, but verdicts by source", file=sys.stderr)
     if failed:

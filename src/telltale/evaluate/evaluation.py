@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import get_args
 
 from telltale import __version__
+from telltale.data.copies import check_one_label
 from telltale.data.sample import Sample
 from telltale.detector import Detector
 from telltale.errors import InvalidConfig
@@ -153,10 +154,12 @@ def evaluate(
 
     Raises:
         InvalidConfig: scores are there and `resume` is False, or some of an image or detector that is not named.
+        InvalidDataset: the same bytes are real here and fake there, said before anything is scored.
         InvalidDetector: a detector does not do what it says.
     """
     sink = ResultFile(out / SCORES, resume=resume, columns=COLUMNS)
     digests = Digests()
+    check_one_label(samples, [digests(sample) for sample in samples])
     done = _kept(sink, entrants, samples, digests)
     if visit is not None:
         for _ in done:

@@ -7,6 +7,7 @@ from typing import TypeAlias
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
+from telltale.data.copies import copies, together
 from telltale.errors import InvalidConfig, InvalidDataset
 from telltale.evaluate.evaluation import Contender
 from telltale.evaluate.resampling import Resampled, Resampling, prepared, resampling
@@ -26,13 +27,15 @@ class Images:
         path: of each.
         is_fake: labels.
         source: the generator or camera.
-        group: "" for an image that stands alone.
+        group: "" for an image that stands alone; images with equal bytes share one.
+        copies: how many images are copies of others, by their bytes.
     """
 
     path: Shaped[np.ndarray, "n"]
     is_fake: Chosen
     source: Shaped[np.ndarray, "n"]
     group: Shaped[np.ndarray, "n"]
+    copies: int = 0
 
     @property
     def grouped(self) -> bool:
@@ -126,11 +129,15 @@ def collect(
     check_poolings(poolings)
     count = len(rows) // len(entrants)
     first = rows[:count]
+    # Files that nobody could read may be equal, empty ones for instance, and are no pictures.
+    scored = [any(row["error"] is None for row in rows[place::count]) for place in range(count)]
+    hashes = [row["image_sha256"] if is_there else None for row, is_there in zip(first, scored, strict=True)]
     images = Images(
         path=np.array([row["path"] for row in first], object),
         is_fake=np.array([row["is_fake"] for row in first], np.bool_),
         source=np.array([row["source"] or "(unnamed)" for row in first], object),
-        group=np.array([row["group"] for row in first], object),
+        group=np.array(together([row["group"] for row in first], hashes), object),
+        copies=sum(len(same) - 1 for same in copies(hashes)),
     )
     found = []
     for number, entrant in enumerate(entrants):

@@ -57,10 +57,12 @@ def page(found: Evaluation, values: Mapping[str, Any]) -> str:
 def _opening(values: Mapping[str, Any]) -> Iterator[str]:
     data, failures = values["data"], values["failures"]["count"]
     failed = f" {failures} scores are missing, because images could not be scored." if failures else ""
+    count = data["copies"]
+    copies = f" Copies of other images, by their bytes: {count}; they are drawn with them." if count else ""
     yield (
         f"<p>{data['real']} real and {data['fake']} fake images from "
         f"{len({one['source'] for one in data['sources']})} sources.{failed} Fake is positive; intervals are 95 %, "
-        f"by bootstrap over {'groups of ' if data['groups'] else ''}images.</p>"
+        f"by bootstrap over {'groups of ' if data['groups'] or copies else ''}images.{copies}</p>"
     )
 
 

@@ -33,7 +33,7 @@ def summary(
     """
     return {
         **run,
-        "data": _data(scores[: len(scores) // len(entrants)]),
+        "data": {**_data(scores[: len(scores) // len(entrants)]), "copies": found.images.copies},
         "detectors": [_detector(one) for one in entrants],
         "failures": _failures(scores),
         "results": [_result(mine) for mine in by_judge(found.rows).values()],

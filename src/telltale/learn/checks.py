@@ -3,11 +3,10 @@
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
+from telltale.data.copies import SHOWN, check_one_label, label, listed
 from telltale.data.sample import Sample
 from telltale.errors import InvalidDataset
 from telltale.learn.config import TrainConfig
-
-SHOWN = 5
 
 
 def check_labels(name: str, samples: Sequence[Sample]) -> None:
@@ -46,21 +45,11 @@ def check_twins(train: Sequence[Sample], validation: Sequence[Sample], hashes: S
     Raises:
         InvalidDataset: naming pictures that are both real and fake, or in both parts.
     """
+    check_one_label([*train, *validation], hashes)
     twins: defaultdict[str, list[tuple[str, Sample]]] = defaultdict(list)
     parts = [*(("train", sample) for sample in train), *(("validation", sample) for sample in validation)]
     for member, digest in zip(parts, hashes, strict=True):
         twins[digest].append(member)
-    torn = [
-        " = ".join(f"{sample.path} ({label(sample)})" for _, sample in same[:SHOWN])
-        for same in twins.values()
-        if len({sample.is_fake for _, sample in same}) > 1
-    ]
-    if torn:
-        raise InvalidDataset(
-            expected="one label for the same picture",
-            found=listed(torn, "both real and fake"),
-            do="Correct the labels, or remove these files.",
-        )
     shared = [
         " = ".join(f"{sample.path} ({part})" for part, sample in same[:SHOWN])
         for same in twins.values()
@@ -110,14 +99,3 @@ def check_sizes(config: TrainConfig, samples: Sequence[Sample], shapes: Sequence
             found=found,
             do="Set --crop, or prepare with --fit square or centre and a --side.",
         )
-
-
-def label(sample: Sample) -> str:
-    """The label in a word."""
-    return "fake" if sample.is_fake else "real"
-
-
-def listed(names: Sequence[str], what: str) -> str:
-    """How many there are, and the first five."""
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return f"{len(names)} {what}: {', '.join(names[:SHOWN])}{more}"

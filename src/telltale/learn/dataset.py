@@ -11,10 +11,11 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool
 
+from telltale.data.copies import label, listed
 from telltale.data.samples import Sample
 from telltale.errors import InvalidDataset, UndecodableImage, UnsuitableImage
 from telltale.image import Pixels, Preparation, decode, prepare
-from telltale.learn.checks import check_labels, check_sizes, check_twins, label, listed
+from telltale.learn.checks import check_labels, check_sizes, check_twins
 from telltale.learn.config import TrainConfig
 
 Part = Literal["train", "validation"]
