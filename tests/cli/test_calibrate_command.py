@@ -11,7 +11,8 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 import telltale
-from telltale.cli.calibrate import calibrate
+from telltale.cli.calibrate import _scored, calibrate
+from telltale.data.samples import scan
 from telltale.errors import InvalidConfig, InvalidDataset
 from telltale.spec import DetectorSpec
 
@@ -184,6 +185,23 @@ def test_pictures_that_changed_are_not_calibrated_on_by_their_old_scores(
     assert isinstance(done.exception, InvalidConfig)
     assert "better than chance" in str(done.exception)
     assert not out.exists()
+
+
+def test_copies_are_one_group_and_have_one_label(data: Path, upright: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    shutil.copytree(data, folder)
+    for name in ("00.png", "01.png"):
+        shutil.copy(folder / "real" / name, folder / "real" / f"copy of {name}")
+    detector = telltale.load(upright, threads=1)
+    used, images = _scored(detector, scan([folder]), tmp_path / "s.parquet", 1, "images")
+    by_name = {f"{one.path.parent.name}/{one.path.name}": group for one, group in zip(used, images.group, strict=True)}
+    assert by_name["real/00.png"] == by_name["real/copy of 00.png"] != by_name["real/01.png"]
+    assert len(set(images.group)) == REALS + FAKES
+    shutil.copy(folder / "real" / "00.png", folder / "fake" / "torn.png")
+    done = run(upright, "--data", folder, "--out", tmp_path / "new.onnx")
+    assert isinstance(done.exception, InvalidDataset)
+    assert "torn.png (fake)" in str(done.exception)
+    assert not (tmp_path / "new.onnx").exists()
 
 
 def test_broken_pictures_are_counted_and_scores_kept(data: Path, upright: Path, tmp_path: Path) -> None:

@@ -91,9 +91,10 @@ def _check(detector: str, out: Path, method: str | None, recalibrate: str | None
 def _scored(
     loaded: "Detector", samples: "list[Sample]", path: Path, workers: int, balance: str
 ) -> "tuple[list[Sample], CalibrationImages]":
-    """The images that have a score, as arrays."""
+    """The images that have a score, as arrays; copies of one picture are one group."""
     import numpy as np
 
+    from telltale.data.copies import check_one_label, together
     from telltale.errors import InvalidDataset
     from telltale.evaluate.calibration_report import CalibrationImages
     from telltale.evaluate.kept_scores import keep_scores, kept_rows
@@ -103,12 +104,15 @@ def _scored(
     pairs = [(one, row) for one, row in zip(samples, kept_rows(path, samples), strict=True) if row is not None]
     if not pairs:
         raise InvalidDataset(expected="images with a score", found=f"none; see {path}", do="Check the pictures.")
-    kinds = [(bool(one.is_fake), one.source) for one, _ in pairs]
+    used, hashes = [one for one, _ in pairs], [row["image_sha256"] for _, row in pairs]
+    check_one_label(used, hashes)
+    groups = together([one.group for one in used], hashes)
+    kinds = [(bool(one.is_fake), one.source) for one in used]
     weights = [1 / kinds.count(kind) if balance == "sources" else 1.0 for kind in kinds]
-    return [one for one, _ in pairs], CalibrationImages(
+    return used, CalibrationImages(
         is_fake=np.array([is_fake for is_fake, _ in kinds]),
         source=np.array([source or "(unnamed)" for _, source in kinds]),
-        group=np.array([one.group or str(one.path) for one, _ in pairs]),
+        group=np.array([group or str(one.path) for one, group in zip(used, groups, strict=True)]),
         score=np.array([row["score"] for _, row in pairs], np.float64),
         weight=np.array(weights),
     )
