@@ -18,7 +18,7 @@ from random_weights import noise, randomised, spec_of
 import telltale
 from telltale.errors import InvalidDetector
 from telltale.learn import export as exporting
-from telltale.learn.checkpoint import file_hash, load, save
+from telltale.learn.checkpoint import file_hash, load, restore, save
 from telltale.learn.export import disagreement, export, to_onnx
 from telltale.runtime import from_bytes
 from telltale.spec import Calibration
@@ -201,3 +201,18 @@ def test_memory_of_a_large_picture(tmp_path: Path) -> None:
     before, after, shape = json.loads(done.stdout)
     assert shape == [375, 500]
     assert after - before < 450
+
+
+def test_large_log_odds_are_compared_by_their_size(weights: Path) -> None:
+    """Of a network that says hundreds no engine keeps the fifth digit; of one that says the wrong hundreds it tells."""
+    model, spec = restore(weights)
+    head = [one for one in model.modules() if isinstance(one, torch.nn.Conv2d)][-1]
+    with torch.no_grad():
+        head.weight.mul_(1e4)
+    data = to_onnx(model, spec)
+    detector = from_bytes(data, "large")
+    assert np.abs(detector.predict(noise(97, 142)[None])).max() > 100
+    assert disagreement(model, data) < 1e-4
+    with torch.no_grad():
+        head.weight.mul_(1.001)
+    assert disagreement(model, data) > 5e-4
