@@ -103,9 +103,11 @@ def corruption(results: Path) -> Iterator[str]:
         _answer(about, f"Xception cut short or whole, {what}", depths)["difference"]
         for what in ("change of AUC", "AUC left")
     )
+    missing = about["cells"] < about["cells_of_a_full_run"]
+    networks = f"{about['cells']} of {about['cells_of_a_full_run']} networks so far" if missing else "three seeds"
     yield (
         f"**Corruption.** What it changes in AUC, Xception cut short less all of it: {_said(changed)}; the AUC that is "
-        f"left: {_said(left)} ({about['cells']} of {about['cells_of_a_full_run']} networks so far; "
+        f"left: {_said(left)} ({networks}; "
         "[docs/transfer.md](docs/transfer.md))."
     )
 
