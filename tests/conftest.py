@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,10 @@ from hypothesis import settings
 from telltale.geometry import PatchGrid
 from telltale.image import Preparation
 from telltale.spec import Calibration, DetectorSpec, Thresholds
+
+# A shell's background jobs ignore Ctrl-C, and so would every command that a test starts and interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Never a timed test: a busy machine is no failure. The same examples on every run.
 settings.register_profile("steady", deadline=None, derandomize=True)
