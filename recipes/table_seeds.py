@@ -17,6 +17,10 @@ Every (model, augmentation, seed) is one file in results/table_seeds/; a rerun c
 several processes of the same command share the work: start it as often as there are cores. Cost: 1 to 6 minutes a cell
 on one core of a 2021 server CPU, 13 models, 5 seeds. `--summarise` writes results/table_seeds.csv, .json and .md from
 the cells there are, and says which are missing.
+
+Samples come out of torch, whose rounding depends on the processor's instructions, and so do their bytes and their
+fingerprint: the committed cells are of samples made with AVX-512, and a processor without it cannot add to them or
+summarise them.
 """
 
 import argparse
