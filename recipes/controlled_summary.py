@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from comparisons import Estimate, Runs, areas
 from contrasts import Answer, Question, answers, chance, conclusions, table, versus
-from table_generators import TRUNCATED
+from table_seeds import questions
 
 Network = tuple[str, str]
 
@@ -67,15 +67,6 @@ def together(layout: Layout, cells: Sequence[dict[str, Any]], rounds: int) -> Ru
     return areas(~np.isin(source, layout.reals), source, scores, pools(layout, cells[0]["trained_on"], source), rounds)
 
 
-def depths() -> Iterator[Question]:
-    """Cut short or whole; the first of each topic is the question, the others are its parts."""
-    for title, parts, whole in (("Xception", TRUNCATED[:5], "xception"), ("ResNet-18", TRUNCATED[5:], "resnet18")):
-        cut, topic = [(name, "none") for name in parts], f"{title} cut short or whole"
-        yield versus(topic, f"its {len(cut)} depths together against all of it", cut, [(whole, "none")])
-        for one in cut:
-            yield versus(topic, f"{one[0]} against all of it", [one], [(whole, "none")])
-
-
 def ablation(layout: Layout, models: Sequence[str]) -> Iterator[Question]:
     """What photographs sent through the generator teach, alone or beside samples; a network is (model, kind)."""
     samples, inverted, both = layout.kinds
@@ -96,7 +87,7 @@ def answered(layout: Layout, runs: Mapping[tuple[str, str, str], Runs]) -> list[
     found: list[Answer] = []
     for place, sources in places.items():
         word = "sources" if place == "other reals" else "generators"
-        asked = [replace(one, topic=f"{one.topic}, on {place}") for one in depths()]
+        asked = [replace(one, topic=f"{one.topic}, on {place}") for one in questions()]
         found += answers(asked, {key: one.of(sources) for key, one in plain.items()}, word)
     for place, sources in {**layout.groups, "inverted photographs": (layout.inverted,)}.items():
         word = "sources" if place == "other reals" else "generators"

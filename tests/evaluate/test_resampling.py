@@ -118,8 +118,8 @@ def test_few_groups_say_little_and_single_images_are_counted_elsewhere() -> None
     how = resampling(is_fake, source, people)
     # Six reals' groups and three fakes'.
     assert how.says_little(is_fake, everything)
-    assert not how.says_little(is_fake, everything[:12])
-    assert how.says_little(is_fake, everything[:8])
+    assert not how.says_little(is_fake[:12], everything[:12])
+    assert how.says_little(is_fake[:8], everything[:8])
     fakes_alone = np.where(is_fake, "", people)
     assert not resampling(is_fake, source, fakes_alone).says_little(is_fake, everything)
 

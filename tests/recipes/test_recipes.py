@@ -54,6 +54,18 @@ def test_the_shipped_calibration_is_measured_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_how_often_intervals_hold_the_truth_is_counted() -> None:
+    kept = (ROOT / "results" / "interval_coverage.csv").read_bytes()
+    rows = list(csv.DictReader(run("interval_coverage.py", "--quick").splitlines()))
+    for row in rows:
+        for kind in ("plain", "corrected"):
+            shares = [float(row[f"{kind}_{where}"]) for where in ("covers", "too_high", "too_low")]
+            assert sum(shares) == pytest.approx(1, abs=0.002)
+    assert {row["figure"]: row["plain_covers"] for row in rows}["ece"] == "0.0"
+    assert (ROOT / "results" / "interval_coverage.csv").read_bytes() == kept
+
+
+@pytest.mark.slow
 @needs_data
 def test_the_ablation_of_formats_fills_every_cell(tmp_path: Path) -> None:
     run("format_ablation.py", "--data", str(DATA), "--work", str(tmp_path), "--quick")

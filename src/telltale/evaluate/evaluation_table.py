@@ -4,7 +4,7 @@ A source of fakes is measured against all reals, a source of reals against all f
 the same draws of images.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import nan
 from typing import TypeAlias
@@ -104,9 +104,6 @@ def table(
     }
     how = images.resampling()
     drawn = on_draws(sets, how, rounds=rounds, seed=seed)
-    for key, (_, places) in sets.items():
-        if how.says_little(images.is_fake, places):
-            drawn[key] = {name: np.full(rounds, nan) for name in drawn[key]}
     right = _Right(how=how, rounds=rounds, seed=seed)
     found = []
     for number, entry in enumerate(entries):
@@ -189,10 +186,10 @@ def _figures(images: Images, entry: Entry, measured: Chosen, drawn: Mapping[str,
     }
 
 
-def _estimate(name: str, value: float, drawn: Rounds) -> Estimate:
+def _estimate(name: str, value: float, drawn: Rounds, biased: Collection[str] = BIASED) -> Estimate:
     # ECE adds up sizes of gaps, and images held twice make every gap larger: of a calibrated detector not one interval
     # of resamples, corrected or not, holds the truth. `ece_if_calibrated` says what a value means instead.
-    return Estimate(value, nan, nan) if name == "ece" else interval(value, drawn, corrected=name in BIASED)
+    return Estimate(value, nan, nan) if name == "ece" else interval(value, drawn, corrected=name in biased)
 
 
 def _over_sources(rows: Sequence[EvaluationRow], drawn: Sequence[Mapping[str, Rounds]]) -> Iterable[EvaluationRow]:
@@ -208,9 +205,7 @@ def _over_sources(rows: Sequence[EvaluationRow], drawn: Sequence[Mapping[str, Ro
         place = int(values.argmax() if name in ERRORS else values.argmin())
         extreme = rounds.max(axis=0) if name in ERRORS else rounds.min(axis=0)
         # Not corrected: the lowest of several estimates lies below the lowest truth, and all draws may lie on one side.
-        worsts[name] = (
-            Estimate(float(values[place]), nan, nan) if name == "ece" else interval(float(values[place]), extreme)
-        )
+        worsts[name] = _estimate(name, float(values[place]), extreme, biased=())
         where[name] = rows[place].source
     for source, figures in ((MEAN, means), (WORST, worsts)):
         yield EvaluationRow(

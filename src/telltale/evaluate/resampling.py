@@ -46,15 +46,15 @@ class Resampling:
     kind: Int[np.ndarray, "groups"]
     group: Int[np.ndarray, "n"]
 
-    def says_little(self, is_fake: Labels, places: Int[np.ndarray, "m"]) -> bool:
+    def says_little(self, is_fake: Labels, places: Int[np.ndarray, "n"]) -> bool:
         """Whether these images come in so few groups, of reals or of fakes, that draws of them give no interval.
 
         Args:
-            is_fake: labels of all images.
-            places: which images.
+            is_fake: their labels.
+            places: of each of them, among all images.
         """
         for label in (False, True):
-            mine = self.group[places[is_fake[places] == label]]
+            mine = self.group[places[is_fake == label]]
             groups = np.unique(mine).size
             if groups < mine.size and groups < _RARE:
                 return True
@@ -153,6 +153,8 @@ def on_draws(
 ) -> dict[Key, dict[str, Rounds]]:
     """Every figure of several sets of images, all on the same draws, so that their differences are paired.
 
+    Of a set that comes in too few groups all draws are NaN: they would be too much alike.
+
     Args:
         parts: for each set its images as `prepared` gives them, and their places among all images.
         how: how all images are drawn again.
@@ -162,8 +164,9 @@ def on_draws(
     found: dict[Key, dict[str, list[Rounds]]] = {key: {name: [] for name in FIGURES} for key in parts}
     for counts in how.draws(rounds, seed):
         for key, (images, places) in parts.items():
+            silent = how.says_little(images.is_fake, places[images.order])
             for name, values in images.figures(counts[:, places]).items():
-                found[key][name].append(values)
+                found[key][name].append(np.full_like(values, np.nan) if silent else values)
     return {
         key: {name: np.concatenate([np.zeros(0), *values]) for name, values in figures.items()}
         for key, figures in found.items()

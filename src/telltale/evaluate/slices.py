@@ -73,11 +73,7 @@ def slices(
     }
     places = {key: np.flatnonzero(cut[key[1]][2] & entries[key[0]].scored) for key, note in notes.items()}
     sets = {key: (entries[key[0]].prepared(images, places[key]), places[key]) for key in places if not notes[key]}
-    how = images.resampling()
-    drawn = on_draws(sets, how, rounds=rounds, seed=seed)
-    for key, (_, mine) in sets.items():
-        if how.says_little(images.is_fake, mine):
-            drawn[key] = {name: np.full(rounds, np.nan) for name in drawn[key]}
+    drawn = on_draws(sets, images.resampling(), rounds=rounds, seed=seed)
     for (number, place), note in notes.items():
         auc = (
             None
