@@ -38,7 +38,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from equation4 import Contest, classifier, contest, finetuned, fixed, keep, measured, pixels, scores, write_csv
+from equation4 import (
+    Contest,
+    classifier,
+    contest,
+    finetuned,
+    fixed,
+    keep,
+    measured,
+    pixels,
+    scores,
+    settings,
+    write_csv,
+)
 from sharing import unclaimed
 from telltale.data.sample import Sample
 from telltale.learn.precision import machine
@@ -82,7 +94,7 @@ def cell(bench: Contest, unseen: Path, defence: str, seed: int, rounds: int) -> 
     for round_ in range(1, rounds + 1):
         name = f"{defence}-{seed}-{round_}"
         judges = [fixed(path) for path in defences[-1]]
-        made, past = finetuned(bench, name, generators[-1], judges, seed + 10 * round_)
+        made, past = finetuned(bench, name, generators[-1], judges, settings(bench, seed + 10 * round_))
         generators.append(made)
         learned = generators if defence == "replay" else generators[-1:]
         fakes = [one for path in learned for one in bench.drawn(path)]

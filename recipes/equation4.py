@@ -184,14 +184,16 @@ def measured(bench: Contest, generator: Path) -> tuple[float, float]:
     return kept["value"], kept["error"]
 
 
-def finetuned(bench: Contest, name: str, start: Path, judges: Sequence[Judge], seed: int) -> tuple[Path, list[Step]]:
+def finetuned(
+    bench: Contest, name: str, start: Path, judges: Sequence[Judge], how: FinetuneConfig
+) -> tuple[Path, list[Step]]:
     """The generator after its finetuning, and the record of every check."""
-    out, how = bench.work / "finetune" / name, settings(bench, seed)
+    out = bench.work / "finetune" / name
     made = out / f"{name}.safetensors"
     pictures, failures = photographs(bench.of_split("train"), 64)
     assert not failures
     generator = load_generator(start)
-    torch.manual_seed(seed)
+    torch.manual_seed(how.seed)
     own = adversarial(ConvolutionalCritic(), pictures, how, latent=generator.latent)  # type: ignore[arg-type]
     if not made.exists():
         for step in finetune(generator, judges, own, how, out):
@@ -223,7 +225,8 @@ def cell(bench: Contest, architecture: str, seed: int) -> dict[str, Any]:
     begin = time.perf_counter()
     first = classifier(bench, named("first", architecture, seed), architecture, seed, bench.drawn(bench.generator))
     name = named("finetuned", architecture, seed)
-    weights, past = finetuned(bench, name, bench.generator, [fixed(first)], seed)
+    how = settings(bench, seed)
+    weights, past = finetuned(bench, name, bench.generator, [fixed(first)], how)
     made = bench.drawn(weights)
     second = classifier(bench, named("second", architecture, seed), architecture, seed + SECOND, made)
     shown = {"photographs": pixels(bench.reals), "before": pixels(bench.drawn(bench.generator)), "after": pixels(made)}
@@ -232,7 +235,6 @@ def cell(bench: Contest, architecture: str, seed: int) -> dict[str, Any]:
         for role, path in (("first", first), ("second", second))
     }
     before, after = (measured(bench, path) for path in (bench.generator, weights))
-    how = settings(bench, seed)
     return {
         "classifier": architecture,
         "seed": seed,
