@@ -23,6 +23,13 @@ Every (model, augmentation, seed, kind of fakes) is one file in results/table_ge
 source; a rerun adds what is missing, also the scores of generators that came later. Several processes of the same
 command share the work: start it as often as there are cores. Cost on one core of a 2021 server CPU: half an hour for
 the inversions, once; up to 2 minutes a cell to score, and what table_seeds.py says where a network must be trained.
+Samples and inversions come out of torch, whose rounding depends on the processor's instructions. Those of the committed
+cells were made with
+
+    ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2 python recipes/... --summarise
+
+in a --work of its own, where processors of either make should agree; only then the command above, which trains faster
+where it may use all instructions.
 `--summarise` writes results/table_generators_controlled.csv, .json and .md from the cells there are, and says which are
 missing.
 """
