@@ -147,7 +147,7 @@ def markdown(cells: Sequence[dict[str, Any]], about: str) -> Iterator[str]:
     yield about
     yield ""
     yield "KID (face-parser features) to photographs no generator learned from, its change as a share of the start;"
-    yield "accuracy of the classifier on 405 photographs and 405 samples together; distance in grey levels, same latents."
+    yield "accuracy of the classifier on 405 photographs and as many samples; distance in grey levels, same latents."
     yield ""
     columns = (
         *("setting", "rate", "lambda", "checked every", "runs", "steps", "accuracy after", "to 60 %", "distance"),

@@ -19,8 +19,8 @@ on one core of a 2021 server CPU, 13 models, 5 seeds. `--summarise` writes resul
 the cells there are, and says which are missing.
 
 Samples come out of torch, whose rounding depends on the processor's instructions, and so do their bytes and their
-fingerprint: the committed cells are of samples made by an AMD processor with AVX-512. An Intel one with AVX-512 makes the
-same with MKL_ENABLE_INSTRUCTIONS=AVX2 ONEDNN_MAX_CPU_ISA=AVX512_CORE_BF16 in the environment of the first call, one
+fingerprint: the committed cells are of samples made by an AMD processor with AVX-512. An Intel one with AVX-512 makes
+the same with MKL_ENABLE_INSTRUCTIONS=AVX2 ONEDNN_MAX_CPU_ISA=AVX512_CORE_BF16 in the environment of the first call; one
 without AVX-512 cannot add to the cells or summarise them.
 """
 
