@@ -1,7 +1,7 @@
 """Metrics against counting by hand."""
 
 from itertools import product
-from math import sqrt
+from math import isnan, sqrt
 
 import numpy as np
 import pytest
@@ -267,3 +267,55 @@ def test_share_has_the_wilson_interval(hits: int, count: int) -> None:
     assert found.low == pytest.approx(max(0.0, centre - half), abs=1e-9)
     assert found.high == pytest.approx(min(1.0, centre + half), abs=1e-9)
     assert 0 <= found.low <= found.value <= found.high <= 1
+
+
+def test_share_takes_copies_for_one_image() -> None:
+    hits = np.arange(40) < 12
+    doubled, twice = np.repeat(hits, 3), np.repeat(np.arange(40), 3)
+    found, alone = share(doubled, group=twice), share(hits)
+    too_sure = share(doubled)
+    assert found.value == alone.value
+    # Student's quantile and a variance over 39 degrees of freedom make it a little wider than that of 40 images.
+    assert alone.low - 0.02 < found.low < alone.low < too_sure.low
+    assert too_sure.high < alone.high < found.high < alone.high + 0.02
+
+
+def test_share_of_images_that_stand_alone_is_the_same_with_their_numbers() -> None:
+    hits = np.arange(30) < 7
+    assert share(hits, group=np.arange(30)[::-1]) == share(hits)
+
+
+def test_share_of_agreeing_groups_counts_groups() -> None:
+    none, of_ten = np.zeros(1000, np.bool_), np.repeat(np.arange(10), 100)
+    found, alone = share(none, group=of_ten), share(none[:10])
+    assert (found.value, found.low) == (0, 0)
+    assert alone.high < found.high < alone.high + 0.1
+    assert share(none).high < 0.01
+
+
+def test_share_of_groups_that_spread_less_than_chance_is_not_surer_than_all_images() -> None:
+    pairs = np.tile([True, False], 50)
+    found, alone = share(pairs, group=np.repeat(np.arange(50), 2)), share(pairs)
+    assert found.low <= alone.low < alone.high <= found.high
+
+
+def test_share_of_few_groups_has_no_interval() -> None:
+    found = share(np.arange(80) < 20, group=np.arange(80) % 4)
+    assert found.value == 0.25
+    assert isnan(found.low)
+    assert isnan(found.high)
+
+
+def test_share_in_groups_holds_the_truth_as_often_as_it_says() -> None:
+    """Groups of six frames that are nearly all right or all wrong; a Wilson interval of the frames misses often."""
+    draw = np.random.default_rng(0)
+    group = np.repeat(np.arange(40), 6)
+    held, alone = 0, 0
+    for _ in range(300):
+        hits = np.repeat(draw.random(40) < 0.3, 6) ^ (draw.random(240) < 0.05)
+        truth = 0.3 * 0.95 + 0.7 * 0.05
+        found, naive = share(hits, group=group), share(hits)
+        held += found.low <= truth <= found.high
+        alone += naive.low <= truth <= naive.high
+    assert held / 300 > 0.92
+    assert alone / 300 < 0.75

@@ -157,6 +157,17 @@ def test_a_scored_picture_that_changed_is_refused_and_an_unscored_one_may_be_men
         check_pictures(out, samples)
 
 
+def test_copies_are_counted_and_refused_under_both_labels(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("a.png", "b.png", "c.png")]
+    for path, number in zip(paths, (1, 1, 2), strict=True):
+        Image.fromarray(picture(number)).save(path)
+    alike = [Sample(path=path, is_fake=False) for path in paths]
+    assert check_pictures(tmp_path, alike) == 1
+    torn = [replace(alike[0], is_fake=True), *alike[1:]]
+    with pytest.raises(InvalidDataset, match="one label for the same picture"):
+        check_pictures(tmp_path, torn)
+
+
 def test_a_folder_of_another_sweep_is_refused(detector: Detector, samples: list[Sample], tmp_path: Path) -> None:
     run(detector, samples, tmp_path)
     with pytest.raises(InvalidConfig, match="--resume"):

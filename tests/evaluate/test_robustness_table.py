@@ -11,8 +11,9 @@ from PIL import Image
 import telltale
 from telltale.data.sample import Sample
 from telltale.detector import Detector
+from telltale.evaluate.kept_scores import KEPT_COLUMNS
 from telltale.evaluate.metrics import auc
-from telltale.evaluate.results import COLUMNS, ResultFile
+from telltale.evaluate.results import ResultFile
 from telltale.evaluate.robustness import CLEAN, Cell, cell_file
 from telltale.evaluate.robustness_figure import draw
 from telltale.evaluate.robustness_table import ALL, RobustnessRow, as_csv, as_json_lines, as_markdown, table, worst
@@ -28,8 +29,8 @@ JPEG_SCORES = (0.1, 0.6, 0.3, 0.4, 0.6, 0.3, 0.9, 0.8, 0.5, 0.2)
 
 
 def write(out: Path, cell: Cell, scores: Sequence[float | None], verdicts: Sequence[str | None]) -> None:
-    empty = dict.fromkeys(COLUMNS)
-    with ResultFile(cell_file(out, "m", cell), resume=True) as sink:
+    empty = dict.fromkeys(KEPT_COLUMNS)
+    with ResultFile(cell_file(out, "m", cell), resume=True, columns=KEPT_COLUMNS) as sink:
         for name, score, verdict in zip(NAMES, scores, verdicts, strict=True):
             error = "broken" if score is None else None
             sink.add({**empty, "path": name, "score": score, "verdict": verdict, "error": error})
@@ -167,3 +168,31 @@ def test_files(plain: list[RobustnessRow], tmp_path: Path) -> None:
     with Image.open(tmp_path / "figure.png") as drawn:
         assert drawn.width > 400
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_groups_widen_intervals_and_are_said(raw: Detector, tmp_path: Path) -> None:
+    """Forty pictures of eight people: each person's are alike, so that eight count, not forty."""
+    names = [f"{'gan' if place % 2 else 'cam'}{place}-{turn}" for place in range(8) for turn in range(5)]
+    people = [Sample(path=Path(name), is_fake=name[0] == "g", source=name[:3], group=name[3]) for name in names]
+    scores = [(0.4 if place % 4 < 2 else 0.3) + 0.15 * (place % 2) + 0.01 * (place % 3) for place in range(8)]
+    for cell in (CLEAN, JPEG):
+        with ResultFile(cell_file(tmp_path, "m", cell), resume=True, columns=KEPT_COLUMNS) as sink:
+            for name in names:
+                score = scores[int(name[3])] + (0.2 if cell == JPEG and name[3] in "14" else 0)
+                sink.add({**dict.fromkeys(KEPT_COLUMNS), "path": name, "score": score})
+    alone = [replace(one, group="") for one in people]
+    grouped, single = (pick(rows(tmp_path, raw, these), ALL) for these in (people, alone))
+    assert (grouped.grouped, single.grouped) == (True, False)
+    for name in ("auc", "flip", "false_alarm"):
+        wide, narrow = getattr(grouped, name), getattr(single, name)
+        assert wide.value == narrow.value
+        assert wide.high - wide.low > narrow.high - narrow.low or np.isnan(wide.low)
+    assert "of groups of images drawn together" in as_markdown([grouped])
+    # Four people of each label: too few for an interval of the AUC, and for any of the four with photographs.
+    cam = pick(rows(tmp_path, raw, people), "cam")
+    assert cam.flip is not None
+    assert np.isnan(cam.flip.low)
+    assert "too few groups" in as_markdown([grouped])
+    assert "nan" not in as_csv([grouped, cam])
+    assert "NaN" not in as_json_lines([grouped, cam])
+    draw(rows(tmp_path, raw, people), tmp_path / "figure.png")

@@ -224,8 +224,8 @@ def _print(
             "out": str(out),
             "calibration": asdict(calibration),
             "thresholds": asdict(thresholds),
-            "table": [asdict(one) for one in table],
-            "false_alarms_by_source": {source: asdict(found) for source, found in sources},
+            "table": [one.plain() for one in table],
+            "false_alarms_by_source": {source: found.plain() for source, found in sources},
             "warnings": warnings,
         }
         print(json.dumps(values, allow_nan=False))

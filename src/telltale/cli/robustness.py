@@ -66,14 +66,14 @@ def robustness(
     open_folder(out, setup, resume=resume)
     cores = workers or os.cpu_count() or 1
     with resumable(out):
-        check_pictures(out, samples)
+        twice = check_pictures(out, samples)
         with progress("corruptions", total=len(loaded) * len(over)) as advance:
             for _ in sweep(loaded, samples, out, setup, over=over, workers=cores):
                 advance()
         rows = list(table(loaded, samples, out, where=where, over=over, rounds=rounds))
         _write(out, rows)
     print(as_json_lines(rows) if as_json else one_line_each(as_markdown(rows)), end="")
-    _notes(rows, out, sum(sample.is_fake is None for sample in everything))
+    _notes(rows, out, sum(sample.is_fake is None for sample in everything), twice)
 
 
 def _sweep(words: Sequence[str]) -> dict[str, tuple[float, ...]]:
@@ -111,7 +111,7 @@ def one_line_each(text: str) -> str:
     return "".join(one_line(line) + "\n" for line in text.split("\n"))
 
 
-def _notes(rows: "Sequence[RobustnessRow]", out: Path, unlabelled: int) -> None:
+def _notes(rows: "Sequence[RobustnessRow]", out: Path, unlabelled: int, twice: int) -> None:
     from telltale.evaluate.robustness_table import ALL
 
     whole = [row for row in rows if row.source == ALL]
@@ -119,6 +119,12 @@ def _notes(rows: "Sequence[RobustnessRow]", out: Path, unlabelled: int) -> None:
     print(f"{out}: robustness.csv, robustness.md, robustness.png, scores/", file=sys.stderr)
     if unlabelled:
         print(f"{unlabelled} images without a label left out", file=sys.stderr)
+    if twice:
+        print(
+            f"{twice} of the images are copies of others (equal bytes): each counts in the figures, and intervals take "
+            "copies for one image",
+            file=sys.stderr,
+        )
     if any(row.auc is None for row in whole):
         print("one class only: no AUC, but verdicts are compared all the same", file=sys.stderr)
     if failed:

@@ -1,5 +1,8 @@
 """The bootstrap interval of an AUC, several times faster than ranking every resample anew."""
 
+from collections.abc import Iterable, Iterator
+from math import nan
+
 import numpy as np
 from jaxtyping import Bool, Float
 
@@ -16,6 +19,7 @@ def bootstrap_auc(
     seed: int = 0,
     rounds: int = 1000,
     level: float = 0.95,
+    draws: Iterable[Float[np.ndarray, "_ n"]] | None = None,
 ) -> Estimate:
     """What `bootstrap(auc, ...)` gives, to rounding: the same draws, but the scores are ranked once.
 
@@ -28,26 +32,39 @@ def bootstrap_auc(
         seed: of the resampling.
         rounds: how many resamples.
         level: of the interval.
+        draws: how often each image is drawn, a row a resample, where images are not drawn one by one (as
+            `Resampling.draws` gives them for groups); in place of `seed` and `rounds`. Those that lack a class do not
+            count; NaN where none is left.
 
     Raises:
         InvalidDataset: one class only, or a score that is not finite.
     """
     value = auc(is_fake, scores)
-    draw = np.random.default_rng(seed)
     fakes, reals = scores[is_fake], np.sort(scores[~is_fake])
-    place = np.argsort(np.argsort(scores[~is_fake], kind="stable"), kind="stable")
+    falling = np.argsort(scores[~is_fake], kind="stable")
     below, up_to = np.searchsorted(reals, fakes, "left"), np.searchsorted(reals, fakes, "right")
-    values = np.empty(rounds)
-    step = max(1, _AT_ONCE // scores.size)
-    for first in range(0, rounds, step):
-        part = min(step, rounds - first)
-        drawn_fakes, drawn_reals = np.empty((part, fakes.size)), np.zeros((part, reals.size + 1))
-        for index in range(part):
-            drawn_fakes[index] = np.bincount(draw.choice(fakes.size, fakes.size), minlength=fakes.size)
-            drawn = place[draw.choice(reals.size, reals.size)]
-            drawn_reals[index, 1:] = np.bincount(drawn, minlength=reals.size)
-        beaten = drawn_reals.cumsum(1)
+    values = []
+    for counts in _one_by_one(is_fake, rounds, seed) if draws is None else draws:
+        drawn_fakes, drawn_reals = counts[:, is_fake], counts[:, ~is_fake][:, falling]
+        beaten = np.pad(drawn_reals.cumsum(1), ((0, 0), (1, 0)))
         wins = (drawn_fakes * (beaten[:, below] + beaten[:, up_to])).sum(1) / 2
-        values[first : first + part] = wins / (fakes.size * reals.size)
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+        pairs = drawn_fakes.sum(1) * drawn_reals.sum(1)
+        values.append(wins[pairs > 0] / pairs[pairs > 0])
+    found = np.concatenate(values)
+    if found.size == 0:
+        return Estimate(value, nan, nan)
+    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
     return Estimate(value, float(low), float(high))
+
+
+def _one_by_one(is_fake: Bool[np.ndarray, "n"], rounds: int, seed: int) -> Iterator[Float[np.ndarray, "_ n"]]:
+    """Resamples of fakes and of reals, in parts of some rounds each, so that memory stays bounded."""
+    draw = np.random.default_rng(seed)
+    places = [np.flatnonzero(is_fake == label) for label in (True, False)]
+    step = max(1, _AT_ONCE // is_fake.size)
+    for first in range(0, rounds, step):
+        counts = np.empty((min(step, rounds - first), is_fake.size))
+        for row in counts:
+            for mine in places:
+                row[mine] = np.bincount(draw.choice(mine.size, mine.size), minlength=mine.size)
+        yield counts

@@ -1,7 +1,7 @@
 """What a calibration is worth on images it has not seen, beside what the detector said before."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from hashlib import sha256
 from math import ceil
 from typing import TypeAlias
@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from telltale.errors import InvalidDataset
 from telltale.evaluate.auc_interval import bootstrap_auc
 from telltale.evaluate.calibration import METHODS
+from telltale.evaluate.evaluation_words import percent_ends
 from telltale.evaluate.metrics import Estimate, expected_calibration_error, share
 from telltale.evaluate.recalibration import fit_shift, held_thresholds, thresholds_from_reals
 from telltale.spec import Calibration, DetectorSpec, Thresholds
@@ -81,7 +82,7 @@ class Quality:
     Attributes:
         what: "before" or "after".
         ece, brier, log_loss: of the probabilities, reals and fakes weighing the same.
-        false_alarms: share of reals called "likely generated", with its Wilson interval.
+        false_alarms: share of reals called "likely generated", with its interval, Wilson's, groups taken into account.
         misses: share of fakes called "likely real".
         inconclusive: share of all images.
     """
@@ -93,6 +94,11 @@ class Quality:
     false_alarms: Estimate | None
     misses: Estimate | None
     inconclusive: Estimate | None
+
+    def plain(self) -> dict[str, object]:
+        """By name, without NaN."""
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {name: one.plain() if isinstance(one, Estimate) else one for name, one in values.items()}
 
 
 def refit(method: str, aim: Aim) -> Refit:
@@ -217,7 +223,7 @@ def quality(
     said: Shaped[np.ndarray, "n"] | None,
 ) -> Quality:
     """Every figure of some probabilities and verdicts."""
-    weight, is_fake = images.weight, images.is_fake
+    weight, is_fake, group = images.weight, images.is_fake, numbered(images)
     inside = np.clip(probability, 1e-12, 1 - 1e-12)
     scored = not images.one_class
     if scored:
@@ -228,14 +234,21 @@ def quality(
         ece=expected_calibration_error(is_fake, probability, weights=weight) if scored else None,
         brier=float(weight @ (probability - is_fake) ** 2 / weight.sum()) if scored else None,
         log_loss=float(-weight @ np.log(np.where(is_fake, inside, 1 - inside)) / weight.sum()) if scored else None,
-        false_alarms=_share(said, ~is_fake, "likely generated"),
-        misses=_share(said, is_fake, "likely real"),
-        inconclusive=_share(said, np.ones_like(is_fake), "inconclusive"),
+        false_alarms=_share(said, ~is_fake, "likely generated", group),
+        misses=_share(said, is_fake, "likely real", group),
+        inconclusive=_share(said, np.ones_like(is_fake), "inconclusive", group),
     )
 
 
-def _share(said: Shaped[np.ndarray, "n"] | None, mine: Bool[np.ndarray, "n"], verdict: str) -> Estimate | None:
-    return None if said is None or not mine.any() else share(said[mine] == verdict)
+def numbered(images: CalibrationImages) -> Int[np.ndarray, "n"]:
+    """The number of each image's group."""
+    return np.asarray(np.unique(images.group.astype(str), return_inverse=True)[1], np.int64)
+
+
+def _share(
+    said: Shaped[np.ndarray, "n"] | None, mine: Bool[np.ndarray, "n"], verdict: str, group: Int[np.ndarray, "n"]
+) -> Estimate | None:
+    return None if said is None or not mine.any() else share(said[mine] == verdict, group=group[mine])
 
 
 def false_alarms_by_source(
@@ -243,9 +256,10 @@ def false_alarms_by_source(
 ) -> Iterator[tuple[str, Estimate]]:
     """(source, share called "likely generated") of every source of reals, the worst first."""
     said = verdicts(thresholds, probabilities(calibration, images.score)) == "likely generated"
-    each = []
+    each, group = [], numbered(images)
     for source in sorted(set(images.source[~images.is_fake])):
-        each.append((str(source), share(said[~images.is_fake & (images.source == source)])))
+        mine = ~images.is_fake & (images.source == source)
+        each.append((str(source), share(said[mine], group=group[mine])))
     yield from sorted(each, key=lambda one: -one[1].value)
 
 
@@ -298,4 +312,4 @@ def as_lines(found: Sequence[Quality]) -> Iterator[str]:
 
 
 def _percent(found: Estimate | None) -> str:
-    return "-" if found is None else f"{100 * found.value:.1f} % ({100 * found.low:.1f} to {100 * found.high:.1f})"
+    return "-" if found is None else f"{100 * found.value:.1f} % ({percent_ends(found, '.1f')})"

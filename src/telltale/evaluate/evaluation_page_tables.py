@@ -16,6 +16,7 @@ from telltale.evaluate.evaluation_words import (
     named,
     of_both,
     p_value,
+    percent_ends,
     plain,
     worst_sources,
 )
@@ -69,7 +70,7 @@ def _estimate(row: EvaluationRow | None, figure: str, more: str = "") -> Cell:
 def _share(found: Estimate | None, more: str = "") -> Cell:
     if found is None:
         return number(None, "")
-    small = f"{100 * found.low:.0f} to {100 * found.high:.0f}{', ' * bool(more)}{more}"
+    small = f"{percent_ends(found)}{', ' * bool(more)}{more}"
     return number(found.value, f"{100 * found.value:.1f} %", small)
 
 

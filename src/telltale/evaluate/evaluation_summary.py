@@ -1,6 +1,5 @@
 """An evaluation as one JSON object: what was evaluated on what, by which code, and what came out."""
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -148,7 +147,4 @@ def _comparison(row: ComparisonRow) -> dict[str, Any]:
 
 
 def _estimate(found: Estimate | None) -> dict[str, float | None] | None:
-    """JSON knows no NaN: an interval that no resample gave is null."""
-    if found is None:
-        return None
-    return {name: None if math.isnan(value) else value for name, value in asdict(found).items()}
+    return None if found is None else found.plain()

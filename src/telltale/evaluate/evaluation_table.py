@@ -42,7 +42,8 @@ class EvaluationRow:
         figures: those of `Measures` that there are, with intervals; NaN where there is none: of ECE, and of all where
             images come in so few groups that none can be told.
         ece_if_calibrated: the ECE that its own probabilities would show if they were right; None for mean and worst.
-        false_alarm: share of the row's own reals called "likely generated", with its Wilson interval.
+        false_alarm: share of the row's own reals called "likely generated", with its interval, Wilson's, groups taken
+            into account; NaN of fewer than five.
         detected: the same of its own fakes.
         inconclusive: share of its own images.
         worst_source: for "(worst)", the source of each figure.
@@ -163,14 +164,15 @@ def _row(
         note=note,
         figures=figures,
         ece_if_calibrated=right(images, entry, measured) if "ece" in figures else None,
-        false_alarm=_called(entry, own & ~images.is_fake, "likely generated"),
-        detected=_called(entry, own & images.is_fake, "likely generated"),
-        inconclusive=_called(entry, own, "inconclusive"),
+        false_alarm=_called(entry, own & ~images.is_fake, "likely generated", right.how),
+        detected=_called(entry, own & images.is_fake, "likely generated", right.how),
+        inconclusive=_called(entry, own, "inconclusive", right.how),
     )
 
 
-def _called(entry: Entry, chosen: Chosen, verdict: str) -> Estimate | None:
-    return share((entry.verdict[chosen] == verdict).astype(np.bool_)) if chosen.any() else None
+def _called(entry: Entry, chosen: Chosen, verdict: str, how: Resampling) -> Estimate | None:
+    hits = (entry.verdict[chosen] == verdict).astype(np.bool_)
+    return share(hits, group=how.group[chosen]) if chosen.any() else None
 
 
 def _figures(images: Images, entry: Entry, measured: Chosen, drawn: Mapping[str, Rounds]) -> dict[str, Estimate]:

@@ -93,7 +93,12 @@ def calibrated(row: EvaluationRow) -> str:
 
 def percent(found: Estimate | None) -> str:
     """As 4.2 % (2 to 7); empty for None."""
-    return "" if found is None else f"{100 * found.value:.1f} % ({100 * found.low:.0f} to {100 * found.high:.0f})"
+    return "" if found is None else f"{100 * found.value:.1f} % ({percent_ends(found)})"
+
+
+def percent_ends(found: Estimate, places: str = ".0f") -> str:
+    """As 2 to 7; in words where images of a few groups give no interval."""
+    return ends(Estimate(*(100 * one for one in (found.value, found.low, found.high))), places)
 
 
 def p_value(found: Difference) -> str:

@@ -5,7 +5,8 @@ longer than the counting; the tests compare them with scikit-learn's.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from math import isnan, nan, sqrt
 from statistics import NormalDist
 
 import numpy as np
@@ -20,15 +21,21 @@ Metric = Callable[[NDArray[np.bool_], NDArray[np.float64]], float]
 
 # Numbers held at a time: rounds times images.
 _AT_ONCE = 4_000_000
+# Fewer groups of images than this do not say how much others would differ.
+FEWEST_GROUPS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A value with its 95 % bootstrap interval."""
+    """A value with its 95 % interval; NaN ends where there is none."""
 
     value: float
     low: float
     high: float
+
+    def plain(self) -> dict[str, float | None]:
+        """By name, None for NaN, which JSON does not know."""
+        return {name: None if isnan(one) else one for name, one in asdict(self).items()}
 
 
 def auc(is_fake: Labels, scores: Scores) -> float:
@@ -235,14 +242,38 @@ def ece_if_calibrated(
     return Estimate(float(found.mean()), float(low), float(high))
 
 
-def share(hits: Labels, *, level: float = 0.95) -> Estimate:
+def share(hits: Labels, *, group: Int[np.ndarray, "n"] | None = None, level: float = 0.95) -> Estimate:
     """A proportion with its Wilson interval, which stays inside [0, 1] and is honest at 0 and 1.
+
+    Images of one group are no independent ones: the interval is then Wilson's for as many independent images as would
+    spread as much as the groups do, at most as many as there are, with Student's quantile for the number of groups
+    (Korn & Graubard, Survey Methodology 1998; Dean & Pagano, J. Survey Stat. Methodol. 2015). Where all images agree,
+    a group counts as one image. Of fewer than five groups there is no interval: NaN.
+
+    Args:
+        hits: whether each image is one of those counted.
+        group: a number for each image, the same for images of one group.
+        level: of the interval.
 
     Raises:
         InvalidDataset: no images.
     """
     if hits.size == 0:
         raise InvalidDataset(expected="at least one image", found="none", do="Check the selection.")
-    test = require("scipy.stats", "evaluate").binomtest(int(hits.sum()), hits.size)
-    interval = test.proportion_ci(confidence_level=level, method="wilson")
-    return Estimate(float(hits.mean()), float(interval.low), float(interval.high))
+    stats, value = require("scipy.stats", "evaluate"), float(hits.mean())
+    place = np.unique(np.arange(hits.size) if group is None else group, return_inverse=True)[1]
+    sizes = np.bincount(place)
+    if sizes.size == hits.size:
+        test = stats.binomtest(int(hits.sum()), hits.size)
+        interval = test.proportion_ci(confidence_level=level, method="wilson")
+        return Estimate(value, float(interval.low), float(interval.high))
+    if sizes.size < FEWEST_GROUPS:
+        return Estimate(value, nan, nan)
+    beyond = np.bincount(place, weights=hits) - value * sizes
+    variance = float(beyond @ beyond) * sizes.size / (sizes.size - 1) / hits.size**2
+    alone = min(float(hits.size), value * (1 - value) / variance) if variance > 0 else float(hits.size)
+    count = float(sizes.size) if value in (0, 1) else max(1.0, alone)
+    z2 = float(stats.t.ppf((1 + level) / 2, sizes.size - 1)) ** 2
+    centre = (value + z2 / (2 * count)) / (1 + z2 / count)
+    half = sqrt(z2 * value * (1 - value) / count + z2 * z2 / (4 * count * count)) / (1 + z2 / count)
+    return Estimate(value, max(0.0, min(value, centre - half)), min(1.0, max(value, centre + half)))

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 from telltale.evaluate.measures import Measures
-from telltale.evaluate.metrics import Estimate, bias_corrected
+from telltale.evaluate.metrics import FEWEST_GROUPS, Estimate, bias_corrected
 
 Labels = Bool[np.ndarray, "n"]
 Scores = Float[np.ndarray, "n"]
@@ -23,8 +23,8 @@ Rounds = Float[np.ndarray, "rounds"]
 # Numbers held at a time: resamples times images.
 _AT_ONCE = 2_000_000
 # Groups of a kind that has fewer are drawn together with those of other rare kinds of the same labels: one group alone
-# would never vary. And fewer groups than this do not say how much others would differ.
-_RARE = 5
+# would never vary.
+_RARE = FEWEST_GROUPS
 _BINS = 10
 FIGURES: Sequence[str] = tuple(name for name in Measures.__dataclass_fields__ if not name.startswith("n_"))
 # These need no image of the other class.
@@ -56,7 +56,7 @@ class Resampling:
         for label in (False, True):
             mine = self.group[places[is_fake == label]]
             groups = np.unique(mine).size
-            if groups < mine.size and groups < _RARE:
+            if groups < mine.size and groups < FEWEST_GROUPS:
                 return True
         return False
 

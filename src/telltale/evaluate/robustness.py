@@ -15,6 +15,7 @@ import numpy as np
 from PIL import __version__ as pillow_version
 
 from telltale import __version__
+from telltale.data.copies import check_one_label, copies
 from telltale.data.corruptions import corrupt
 from telltale.data.index import write_whole
 from telltale.data.sample import Sample
@@ -242,17 +243,23 @@ def _turned(name: str, before: object, now: object) -> str:
     return f"{name} {now}, which was {before}"
 
 
-def check_pictures(out: Path, samples: Iterable[Sample]) -> None:
+def check_pictures(out: Path, samples: Sequence[Sample]) -> int:
     """Note every picture's hash in `out`/pictures.json; refuse scored pictures whose bytes are others by now.
 
     A picture without a score yet may change: it may have been mended.
 
+    Returns:
+        How many pictures are copies of others, by their bytes.
+
     Raises:
         InvalidConfig: a picture that an earlier call scored has changed, or the notes are damaged.
+        InvalidDataset: the same bytes are real here and fake there.
     """
     path = out / PICTURES
     digests = Digests()
-    now = {utf8(str(sample.path)): digests(sample) for sample in samples}
+    hashes = [digests(sample) for sample in samples]
+    check_one_label(samples, hashes)
+    now = {utf8(str(sample.path)): digest for sample, digest in zip(samples, hashes, strict=True)}
     before = _read_setup(path) if path.is_file() else {}
     changed = [name for name, digest in now.items() if before.get(name, digest) != digest]
     stale = sorted(set(changed) & _scored(out)) if changed else []
@@ -263,6 +270,7 @@ def check_pictures(out: Path, samples: Iterable[Sample]) -> None:
             do="Choose another --out.",
         )
     write_whole(path, (json.dumps(now, indent=0) + "\n").encode())
+    return sum(len(same) - 1 for same in copies(hashes))
 
 
 def _scored(out: Path) -> set[str]:

@@ -1,6 +1,7 @@
 """A sweep at a glance: AUC and changed verdicts by strength, two small panels for each corruption."""
 
 from collections.abc import Sequence
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,11 @@ def draw(rows: Sequence[RobustnessRow], path: Path) -> None:
 
 def _floor(rows: Sequence[RobustnessRow]) -> float:
     """Where every AUC axis begins: 0.4, or lower where a source does worse."""
-    found = [row.auc.low if row.source == ALL else row.auc.value for row in rows if row.auc is not None]
+    found = [
+        row.auc.low if row.source == ALL and not isnan(row.auc.low) else row.auc.value
+        for row in rows
+        if row.auc is not None
+    ]
     return min(4, int(10 * min(found, default=1.0))) / 10
 
 

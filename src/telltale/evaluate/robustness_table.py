@@ -5,17 +5,21 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from math import isnan, nan
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 
+from telltale.data.copies import together
 from telltale.data.sample import Sample
 from telltale.detector import Detector
 from telltale.evaluate.auc_interval import bootstrap_auc
-from telltale.evaluate.evaluation_words import named, of_both
+from telltale.evaluate.evaluation_words import named, of_both, percent_ends, with_interval
 from telltale.evaluate.kept_scores import kept_rows
-from telltale.evaluate.metrics import Estimate, share
+from telltale.evaluate.metrics import Estimate, auc, share
+from telltale.evaluate.resampling import Resampling, resampling
+from telltale.evaluate.results import utf8
 from telltale.evaluate.robustness import CLEAN, Cell, cell_file
 
 # The name under which all sources together have their row.
@@ -35,10 +39,12 @@ class RobustnessRow:
         n_real, n_fake: images the AUC rests on: a source of fakes against all reals, a source of reals against all
             fakes.
         auc: with its bootstrap interval; None where one class is missing.
-        flip: share of the source's own images whose verdict differs from that of the clean image, with its Wilson
+        flip: share of the source's own images whose verdict differs from that of the clean image, with Wilson's
             interval; a change to or from "inconclusive" counts.
         false_alarm: share of the source's reals called "likely generated"; None for a source of fakes.
         failed: of the source's own images, those without a score here or in the clean cell; they count nowhere.
+        grouped: whether images come in groups or are copies of others: intervals are then of groups, not of images, and
+            NaN where there are fewer than five.
         verdict_by: what makes a verdict: "thresholds" (three verdicts), or "score 0.5" (two) where a detector has none.
     """
 
@@ -56,6 +62,7 @@ class RobustnessRow:
     false_alarm: Estimate | None
     failed: int
     verdict_by: str
+    grouped: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +74,28 @@ class _Images:
     scored: Bool[np.ndarray, "n"]
     score: Float[np.ndarray, "n"]
     verdict: Shaped[np.ndarray, "n"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Draws:
+    """How images are drawn again; `how` is None where each stands alone."""
+
+    how: Resampling | None
+    rounds: int
+    seed: int
+
+    def auc(self, images: _Images, places: Int[np.ndarray, "m"]) -> Estimate:
+        is_fake, score = images.is_fake[places], images.score[places]
+        if self.how is None:
+            return bootstrap_auc(is_fake, score, seed=self.seed, rounds=self.rounds)
+        if self.how.says_little(is_fake, places):
+            return Estimate(auc(is_fake, score), nan, nan)
+        return bootstrap_auc(is_fake, score, draws=(part[:, places] for part in self.how.draws(self.rounds, self.seed)))
+
+    def share(self, hits: Bool[np.ndarray, "n"], mine: Bool[np.ndarray, "n"]) -> Estimate | None:
+        if not mine.any():
+            return None
+        return share(hits[mine], group=None if self.how is None else self.how.group[mine])
 
 
 def table(
@@ -88,19 +117,33 @@ def table(
         seed: of the bootstrap.
     """
     for model, detector in detectors.items():
-        clean = _read(cell_file(out, model, CLEAN), samples)
+        clean, draws = _read(cell_file(out, model, CLEAN), samples), _draws(out, model, samples, rounds, seed)
         for cell in over:
             found = clean if cell == CLEAN else _read(cell_file(out, model, cell), samples)
-            about: dict[str, str | float] = {
+            about: dict[str, str | float | bool] = {
                 "model": model,
                 "weights_sha256": detector.sha256,
                 "where": where,
                 "corruption": cell.corruption,
                 "strength": cell.strength,
                 "verdict_by": "score 0.5" if detector.spec.thresholds is None else "thresholds",
+                "grouped": draws.how is not None,
             }
             for source, label, mine in _parts(found):
-                yield _row(about, source, label, found, clean, mine, rounds, seed)
+                yield _row(about, source, label, found, clean, mine, draws)
+
+
+def _draws(out: Path, model: str, samples: Sequence[Sample], rounds: int, seed: int) -> _Draws:
+    """Whole groups, and copies of a picture together, where there are any."""
+    rows = kept_rows(cell_file(out, model, CLEAN), samples)
+    hashes = [None if row is None else row["image_sha256"] for row in rows]
+    group = together([utf8(sample.group) for sample in samples], hashes)
+    named = [one for one in group if one]
+    if len(set(named)) == len(named):
+        return _Draws(how=None, rounds=rounds, seed=seed)
+    is_fake = np.array([bool(sample.is_fake) for sample in samples])
+    source = np.array([sample.source or "(unnamed)" for sample in samples])
+    return _Draws(how=resampling(is_fake, source, np.array(group, object)), rounds=rounds, seed=seed)
 
 
 def _parts(images: _Images) -> Iterator[tuple[str, str, Bool[np.ndarray, "n"]]]:
@@ -112,14 +155,13 @@ def _parts(images: _Images) -> Iterator[tuple[str, str, Bool[np.ndarray, "n"]]]:
 
 
 def _row(
-    about: Mapping[str, str | float],
+    about: Mapping[str, str | float | bool],
     source: str,
     label: str,
     found: _Images,
     clean: _Images,
     mine: Bool[np.ndarray, "n"],
-    rounds: int,
-    seed: int,
+    draws: _Draws,
 ) -> RobustnessRow:
     usable = found.scored & clean.scored
     others = np.zeros_like(mine) if label == "all" else found.is_fake != (label == "fake")
@@ -132,9 +174,9 @@ def _row(
         label=label,
         n_real=int((~is_fake).sum()),
         n_fake=int(is_fake.sum()),
-        auc=bootstrap_auc(is_fake, found.score[measured], seed=seed, rounds=rounds) if both else None,
-        flip=share(found.verdict[own] != clean.verdict[own]) if own.any() else None,
-        false_alarm=share(found.verdict[reals] == "likely generated") if reals.any() else None,
+        auc=draws.auc(found, np.flatnonzero(measured)) if both else None,
+        flip=draws.share(found.verdict != clean.verdict, own),
+        false_alarm=draws.share(found.verdict == "likely generated", reals),
         failed=int((mine & ~usable).sum()),
     )
 
@@ -163,7 +205,7 @@ def flat(row: RobustnessRow) -> dict[str, str | int | float | None]:
             found[name] = value
             continue
         for part, column in zip(("value", "low", "high"), _ESTIMATES[name], strict=True):
-            found[column] = None if value is None else round(value[part], 4)
+            found[column] = None if value is None or isnan(value[part]) else round(value[part], 4)
     return found
 
 
@@ -214,7 +256,8 @@ def _about(rows: Sequence[RobustnessRow]) -> str:
     failed = f" {first.failed} images without a score." if first.failed else ""
     return (
         f"Weights `{first.weights_sha256[:16]}`, corrupted {first.where} its preparation. "
-        f"{first.n_real} reals, {first.n_fake} fakes.{failed} {verdicts[first.verdict_by]}. 95 % intervals in brackets."
+        f"{first.n_real} reals, {first.n_fake} fakes.{failed} {verdicts[first.verdict_by]}. 95 % intervals in brackets"
+        f"{', of groups of images drawn together' if first.grouped else ''}."
     )
 
 
@@ -251,8 +294,8 @@ def worst(rows: Iterable[RobustnessRow], name: str) -> RobustnessRow | None:
 
 
 def _number(found: Estimate | None) -> str:
-    return "" if found is None else f"{found.value:.3f} ({found.low:.2f} to {found.high:.2f})"
+    return with_interval(found)
 
 
 def _share(found: Estimate | None) -> str:
-    return "" if found is None else f"{100 * found.value:.0f} % ({100 * found.low:.0f} to {100 * found.high:.0f})"
+    return "" if found is None else f"{100 * found.value:.0f} % ({percent_ends(found)})"

@@ -13,7 +13,7 @@ from jaxtyping import Int
 from telltale.evaluate.evaluation_entries import Chosen, Entry, Images, Judge
 from telltale.evaluate.measures import measures
 from telltale.evaluate.metrics import Estimate, share
-from telltale.evaluate.resampling import interval, on_draws
+from telltale.evaluate.resampling import Resampling, interval, on_draws
 
 BINS = 4
 # Numbers of no more values than this are shown one by one, and so many words at most.
@@ -31,7 +31,7 @@ class SliceRow:
         value: a word, a number, or "from to" of a bin.
         n_real, n_fake: images with a score.
         auc: with its interval; None where the note says why.
-        false_alarm: share of the reals called "likely generated", with its Wilson interval.
+        false_alarm: share of the reals called "likely generated", with Wilson's interval, of groups where there are.
         detected: the same of the fakes.
         note: "", "too few", "no reals" or "no fakes".
     """
@@ -73,14 +73,15 @@ def slices(
     }
     places = {key: np.flatnonzero(cut[key[1]][2] & entries[key[0]].scored) for key, note in notes.items()}
     sets = {key: (entries[key[0]].prepared(images, places[key]), places[key]) for key in places if not notes[key]}
-    drawn = on_draws(sets, images.resampling(), rounds=rounds, seed=seed)
+    how = images.resampling()
+    drawn = on_draws(sets, how, rounds=rounds, seed=seed)
     for (number, place), note in notes.items():
         auc = (
             None
             if note
             else interval(_auc(images, entries[number], places[number, place]), drawn[number, place]["auc"])
         )
-        yield _row(images, entries[number], cut[place], auc, note)
+        yield _row(images, entries[number], cut[place], auc, note, how)
 
 
 def _auc(images: Images, entry: Entry, places: Int[np.ndarray, "m"]) -> float:
@@ -94,7 +95,9 @@ def _note(is_fake: Chosen, least: int) -> str:
     return "no fakes" if not n_fake else "no reals" if not n_real else "too few"
 
 
-def _row(images: Images, entry: Entry, cut: tuple[str, str, Chosen], auc: Estimate | None, note: str) -> SliceRow:
+def _row(
+    images: Images, entry: Entry, cut: tuple[str, str, Chosen], auc: Estimate | None, note: str, how: Resampling
+) -> SliceRow:
     column, value, chosen = cut
     reals, fakes = (chosen & entry.scored & (images.is_fake == label) for label in (False, True))
     called = entry.verdict == "likely generated"
@@ -105,8 +108,8 @@ def _row(images: Images, entry: Entry, cut: tuple[str, str, Chosen], auc: Estima
         n_real=int(reals.sum()),
         n_fake=int(fakes.sum()),
         auc=auc,
-        false_alarm=share(called[reals]) if reals.any() else None,
-        detected=share(called[fakes]) if fakes.any() else None,
+        false_alarm=share(called[reals], group=how.group[reals]) if reals.any() else None,
+        detected=share(called[fakes], group=how.group[fakes]) if fakes.any() else None,
         note=note,
     )
 
