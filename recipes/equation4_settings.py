@@ -49,17 +49,14 @@ from telltale.learn.precision import machine
 from telltale.provenance import commit, invocation
 
 NAME = "equation4_settings"
-SEEDS = (7, 8)
+SEEDS = (7,)
 # Steps of the control, which has no target to stop at: as many as the first table took at most.
 CONTROL_STEPS = 60
 SETTINGS: dict[str, dict[str, Any]] = {
     "as first published": {"learning_rate": 1e-5, "check_every": 20},
     "nothing to fool": {"learning_rate": 1e-5, "check_every": 20, "weight": 0.0, "steps": CONTROL_STEPS},
-    "checked often": {"learning_rate": 1e-5, "check_every": 4},
-    "a third of the rate": {"learning_rate": 3e-6, "check_every": 4},
-    "a tenth of the rate": {"learning_rate": 1e-6, "check_every": 10},
-    "a third of the rate, lambda 10": {"learning_rate": 3e-6, "check_every": 4, "weight": 10.0},
-    "a third of the rate, longer warm-up": {"learning_rate": 3e-6, "check_every": 4, "warm_up": 600},
+    "a tenth of the rate": {"learning_rate": 1e-6, "check_every": 20},
+    "a tenth of the rate, to 80 %": {"learning_rate": 1e-6, "check_every": 20, "target": 0.8},
 }
 
 
@@ -73,7 +70,7 @@ def cell(bench: Contest, setting: str, architecture: str, seed: int) -> dict[str
     """One classifier fooled in one way."""
     begin = time.perf_counter()
     first = classifier(bench, named("first", architecture, seed), architecture, seed, bench.drawn(bench.generator))
-    name, asked = f"{setting}-{architecture}-{seed}".replace(" ", "_").replace(",", ""), how(bench, setting, seed)
+    name, asked = folder_of(setting, architecture, seed), how(bench, setting, seed)
     weights, past = finetuned(bench, name, bench.generator, [fixed(first)], asked)
     shown = {"photographs": bench.reals, "before": bench.drawn(bench.generator), "after": bench.drawn(weights)}
     judged = {kind: scores(first, pixels(those)) for kind, those in shown.items()}
@@ -118,7 +115,11 @@ def wanted(bench: Contest) -> list[tuple[str, str, int]]:
 
 
 def path_of(bench: Contest, setting: str, architecture: str, seed: int) -> Path:
-    return bench.cells / f"{setting}-{architecture}-{seed}.json".replace(" ", "_").replace(",", "")
+    return bench.cells / f"{folder_of(setting, architecture, seed)}.json"
+
+
+def folder_of(setting: str, architecture: str, seed: int) -> str:
+    return f"{setting}-{architecture}-{seed}".replace(" ", "_").replace(",", "").replace("%", "percent")
 
 
 def run(bench: Contest) -> None:
