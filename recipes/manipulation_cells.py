@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,7 @@ class Experiment:
         data: what a network's header says it learned.
         training: settings of `TrainConfig` besides those of table_generators.
         mask_of, parse: truth masks and parts of a picture; None where nobody knows them.
+        twin_of: the same for an untouched picture and what was made of it; its group where each has one to itself.
     """
 
     name: str
@@ -80,6 +82,7 @@ class Experiment:
     training: dict[str, Any] = field(default_factory=dict)
     mask_of: Callable[[Sample], Mask] | None = None
     parse: Parse | None = None
+    twin_of: Callable[[Sample], str] = attrgetter("group")
 
     def wanted(self) -> list[tuple[str, str, int]]:
         """(model, trained on, seed) of every cell, in order."""
@@ -168,12 +171,12 @@ def located(asked: Experiment, detector: Detector, mask_of: Callable[[Sample], M
         pixels = sample.pixels()
         return heat_on_picture(detector(pixels), detector, (pixels.shape[0], pixels.shape[1]))
 
-    before = {one.group: heat(one) for one in asked.bench.tested if one.source == asked.real}
+    before = {asked.twin_of(one): heat(one) for one in asked.bench.tested if one.source == asked.real}
     answers = {}
     for kind in asked.kinds:
         fakes = [one for one in asked.bench.tested if one.source == kind]
         made = [locate(heat(one), mask_of(one)) for one in fakes]
-        plain = [locate(before[one.group], mask_of(one)) for one in fakes]
+        plain = [locate(before[asked.twin_of(one)], mask_of(one)) for one in fakes]
         partial = [both for both in zip(made, plain, strict=True) if both[0].partial]
         once = np.ones((1, len(partial)))
         values, untouched = (figures([both[side] for both in partial], once) for side in (0, 1))

@@ -12,23 +12,29 @@ each with <compression>/videos/*.mp4; --splits the folder of its train.json, val
 - All crops, real and manipulated, then go through `telltale build`: 128-px PNG, as the paper stored its pictures.
 - Splits and groups are those of the official lists: a pair of videos, whose faces are in each other, stays together.
 - Networks, training and columns are those of `recipes/table_manipulation.py`, with --steps and --epochs for the larger
-  set. Masks are not used, so `pixel_auc` and `iou` stay empty. Intervals draw pairs of videos, not frames.
+  set. Intervals draw pairs of videos, not frames.
+- Where every manipulated video has its mask (manipulated_sequences/METHOD/masks/videos/*.mp4, as the data set's own
+  download script fetches them), heatmaps are laid on the masks; else `pixel_auc` and `iou` stay empty.
 
 Faces are found by the shipped face parser, some seconds a frame of 720p on one core; --yunet takes YuNet's file
 (`face_detection_yunet_2023mar.onnx`, OpenCV Zoo), which is far faster. Every video's frames and every (model, trained
 on, seed) are kept, and a rerun makes only what is missing; several processes of the same command share the training:
 start it as often as there are cores. Nothing is written into results/: the tables are WORK/table_faceforensics.csv,
-.json and .md. Nobody has run it on FaceForensics++ itself yet; the tests run it on a small tree of the same layout.
+.json and .md. Nobody has run it on FaceForensics++ itself yet; the tests run it on a small tree of the same layout, and
+`manipulated_videos.py` writes one of ten films.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from shutil import copyfile
+from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 
@@ -44,8 +50,9 @@ from telltale.data.samples import scan
 from telltale.data.settings import preset
 from telltale.data.tracks import FindFaces, SharedCrop, shared_crops, side_by_side
 from telltale.data.video import Frame, frames
-from telltale.errors import UndecodableVideo
+from telltale.errors import UndecodableVideo, require
 from telltale.explain.face_search import by_face_parser
+from telltale.explain.localisation import Mask
 from telltale.image import Pixels
 from telltale.provenance import invocation
 
@@ -54,7 +61,9 @@ ORIGINALS = "original_sequences/youtube"
 SPLITS = ("train", "val", "test")
 
 
-def videos(root: Path, splits: Path, compression: str) -> Iterator[tuple[Path, dict[str, Path]]]:
+def videos(
+    root: Path, splits: Path, compression: str, methods: Sequence[str] = METHODS
+) -> Iterator[tuple[Path, dict[str, Path]]]:
     """Every original that the lists name and is there, and its manipulations by method."""
     for split in SPLITS:
         for pair in json.loads((splits / f"{split}.json").read_text()):
@@ -62,7 +71,7 @@ def videos(root: Path, splits: Path, compression: str) -> Iterator[tuple[Path, d
                 original = root / ORIGINALS / compression / "videos" / f"{target}.mp4"
                 made = {
                     method: root / "manipulated_sequences" / method / compression / "videos" / f"{target}_{source}.mp4"
-                    for method in METHODS
+                    for method in methods
                 }
                 missing = [str(path) for path in (original, *made.values()) if not path.is_file()]
                 if missing:
@@ -71,26 +80,83 @@ def videos(root: Path, splits: Path, compression: str) -> Iterator[tuple[Path, d
                     yield original, made
 
 
-def crops(root: Path, splits: Path, compression: str, out: Path, count: int, find: FindFaces) -> None:
-    """Cut every original and its manipulations at the same places, into a tree of the same layout."""
-    for original, made in videos(root, splits, compression):
+def crops(
+    root: Path,
+    splits: Path,
+    compression: str,
+    out: Path,
+    count: int,
+    find: FindFaces,
+    methods: Sequence[str] = METHODS,
+    apart: float = 1.0,
+) -> None:
+    """Cut every original, its manipulations and their masks at the same places, into a tree of the same layout."""
+    for original, made in videos(root, splits, compression, methods):
         done = out / "done" / original.stem
         if done.exists():
             continue
-        known, shown = remembering(find), read(original, count)
+        known, shown = remembering(find), read(original, count, apart)
         for method, path in made.items():
             folder = out / "manipulated_sequences" / method / compression / "images" / path.stem
             beside = out / ORIGINALS / compression / "images" / original.stem
-            for crop in largest(shown, read(path, count), known):
+            mask = root / "manipulated_sequences" / method / "masks" / "videos" / path.name
+            masks = {one.seconds: one.pixels for one in read(mask, count, apart)} if mask.is_file() else {}
+            for crop in largest(shown, read(path, count, apart), known):
                 name = f"{round(crop.seconds * 1000):07d}.png"
                 for where, pixels in ((folder, crop.manipulated), (beside, crop.original)):
                     where.mkdir(parents=True, exist_ok=True)
                     Image.fromarray(pixels).save(where / name, compress_level=1)
+                if mask.is_file():
+                    write_mask(out / "masks" / method / path.stem / name, crop, masks)
         done.parent.mkdir(parents=True, exist_ok=True)
         done.touch()
     (out / "splits").mkdir(exist_ok=True)
     for split in SPLITS:
         copyfile(splits / f"{split}.json", out / "splits" / f"{split}.json")
+
+
+def write_mask(path: Path, crop: SharedCrop, masks: Mapping[float, Pixels]) -> None:
+    """The same cut of the mask that is shown with the frame; none where its video ends before."""
+    shown = min(masks, key=lambda seconds: abs(seconds - crop.seconds), default=None)
+    if shown is not None and abs(shown - crop.seconds) <= 0.05:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.ascontiguousarray(crop.window.cut(masks[shown])[..., 0])).save(path)
+
+
+@cache
+def built_index(built: Path) -> dict[str, dict[str, Any]]:
+    """What `telltale build` noted of each picture: its original, and what it cut from it."""
+    columns = ["path", "original_path", "crop_x", "crop_y", "crop_width", "crop_height"]
+    table = require("pyarrow.parquet", "data").read_table(built / "index.parquet", columns=columns)
+    return {row["path"]: row for row in table.to_pylist()}
+
+
+def picture_of(built: Path, sample: Sample) -> str:
+    """<target>/<frame>, the same for an original and its manipulations."""
+    original = Path(built_index(built)[sample.path.relative_to(built).as_posix()]["original_path"])
+    return f"{original.parent.name.split('_')[0]}/{original.stem}"
+
+
+def masks_of(built: Path, cut: Path) -> Callable[[Sample], Mask] | None:
+    """Truth masks of built pictures, cut and scaled as these were; None where some manipulated picture has none."""
+    known = {
+        name: cut / "masks" / original.parents[3].name / original.parent.name / original.name
+        for name, row in built_index(built).items()
+        if "manipulated_sequences" in (original := Path(row["original_path"])).parts
+    }
+    missing = [str(path) for path in known.values() if not path.is_file()]
+    if missing:
+        print(f"{len(missing)} of {len(known)} masks are not there, such as {missing[0]}: none used", file=sys.stderr)
+        return None
+
+    def mask_of(sample: Sample) -> Mask:
+        name = sample.path.relative_to(built).as_posix()
+        x, y, width, height = (built_index(built)[name][f"crop_{one}"] for one in ("x", "y", "width", "height"))
+        with Image.open(known[name]) as image:
+            there = image.resize(sample.pixels().shape[1::-1], Image.Resampling.BILINEAR, (x, y, x + width, y + height))
+        return np.asarray(there) >= 128
+
+    return mask_of
 
 
 def remembering(find: FindFaces) -> FindFaces:
@@ -106,11 +172,11 @@ def remembering(find: FindFaces) -> FindFaces:
     return look
 
 
-def read(path: Path, count: int) -> list[Frame]:
-    """Some frames of a video, a second apart; where it is damaged, that is said, and those before count."""
+def read(path: Path, count: int, apart: float = 1.0) -> list[Frame]:
+    """Some frames of a video, so many seconds apart; where it is damaged, that is said, and those before count."""
     found: list[Frame] = []
     try:
-        for frame in frames(path, every_seconds=1.0, max_frames=count):
+        for frame in frames(path, every_seconds=apart, max_frames=count):
             found.append(frame)
     except UndecodableVideo as error:
         print(f"{path.name}: {error}", file=sys.stderr)
@@ -128,7 +194,14 @@ def largest(original: Sequence[Frame], manipulated: Sequence[Frame], find: FindF
 
 
 def experiment(
-    found: Sequence[Sample], fingerprint: str, work: Path, *, quick: bool, seeds: int, training: dict[str, int]
+    found: Sequence[Sample],
+    fingerprint: str,
+    work: Path,
+    *,
+    methods: tuple[str, ...],
+    quick: bool,
+    seeds: int,
+    training: dict[str, int],
 ) -> Experiment:
     """The networks of table_manipulation on these frames."""
     return Experiment(
@@ -142,12 +215,14 @@ def experiment(
             quick=quick,
         ),
         real="youtube",
-        kinds=METHODS,
-        learned=METHODS[1:2] if quick else METHODS,
+        kinds=methods,
+        learned=methods[1:2] if quick else methods,
         models=(QUICK,) if quick else (ESSENTIAL, FURTHER),
         seeds=1 if quick else seeds,
         data="FaceForensics++, built",
         training={} if quick else training,
+        mask_of=masks_of(work / "built", work / "crops"),
+        twin_of=lambda one: picture_of(work / "built", one),
     )
 
 
@@ -164,6 +239,7 @@ def main() -> None:
     parser.add_argument("--root", type=Path, required=True, help="FaceForensics++: holds original_sequences/")
     parser.add_argument("--splits", type=Path, required=True, help="folder of train.json, val.json and test.json")
     parser.add_argument("--compression", default="c23", choices=("raw", "c0", "c23", "c40"), help="the folder's name")
+    parser.add_argument("--methods", default=",".join(METHODS), help="folders of manipulated_sequences, by commas")
     parser.add_argument("--work", type=Path, default=Path("runs/faceforensics"))
     parser.add_argument("--yunet", type=Path, help="YuNet's ONNX file, to find faces with")
     parser.add_argument("--frames", type=int, default=10, help="of each video, a second apart")
@@ -179,15 +255,17 @@ def main() -> None:
         parser.error(f"no {missing[0]}.json in {chosen.splits}: point --splits at the official lists")
     torch.set_num_threads(1)
     work = chosen.work / "quick" if chosen.quick else chosen.work
+    methods = tuple(chosen.methods.split(","))
     cut, count = work / "crops", 2 if chosen.quick else chosen.frames
     with alone(work, "pictures"):
-        crops(chosen.root, chosen.splits, chosen.compression, cut, count, finder(chosen.yunet))
+        crops(chosen.root, chosen.splits, chosen.compression, cut, count, finder(chosen.yunet), methods)
         report = build(scan([cut]), work / "built", replace(preset("paper"), crop="whole"), workers=1)
         built = scan([work / "built"])
     asked = experiment(
         built,
         report.fingerprint,
         work,
+        methods=methods,
         quick=chosen.quick,
         seeds=chosen.seeds,
         training={"steps_per_epoch": chosen.steps, "epochs": chosen.epochs},

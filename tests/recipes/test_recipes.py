@@ -90,6 +90,27 @@ def test_the_tables_across_generators_and_corruptions_fill(tmp_path: Path) -> No
 
 @pytest.mark.slow
 @needs_data
+def test_films_are_manipulated_and_found_on_films_nobody_learned(tmp_path: Path) -> None:
+    pytest.importorskip("av")
+    pytest.importorskip("cv2")
+    run("manipulated_videos.py", "--data", str(DATA), "--work", str(tmp_path), "--quick")
+    rows = list(csv.DictReader((tmp_path / "quick" / "manipulated_videos.csv").read_text().splitlines()))
+    kinds = {"swap", "autoencoder", "self_blended", "part", "inpainted"}
+    assert {(row["model"], row["trained_on"], row["tested_on"]) for row in rows} == {
+        (model, "swap", kind) for model in ("xception_block1", "resnet18") for kind in kinds
+    }
+    # Patches have places; a whole-image network has none.
+    assert {row["model"] for row in rows if row["pixel_auc"]} == {"xception_block1"}
+    tree = tmp_path / "quick" / "tree"
+    films = {path.name for path in (tree / "original_sequences" / "youtube" / "c23" / "videos").iterdir()}
+    assert films == {f"0{number}.mp4" for number in range(6)}
+    for kind in kinds:
+        for folder in ("c23", "masks"):
+            assert len(list((tree / "manipulated_sequences" / kind / folder / "videos").iterdir())) == len(films)
+
+
+@pytest.mark.slow
+@needs_data
 def test_a_source_is_left_out(tmp_path: Path) -> None:
     said = run("leave_one_source_out.py", "--data", str(DATA), "--work", str(tmp_path), "--quick")
     assert "| stylegan2_web | fake |" in said

@@ -12,11 +12,15 @@ import pytest
 from PIL import Image
 
 from small_videos import write_video
+from telltale.data.samples import scan
 from telltale.explain.face_parts import merged
 from telltale.generate.manipulations import Face, manipulations
 from telltale.image import Pixels, decode
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "recipes"))
+from table_faceforensics import masks_of, picture_of  # noqa: E402
+
 DATA = Path(os.environ.get("TELLTALE_DATA", ROOT.parent / "shared" / "data"))
 needs_data = pytest.mark.skipif(
     not (DATA / "manifest.csv").is_file(), reason=f"no manifest.csv in {DATA}: point TELLTALE_DATA at the shared data"
@@ -66,10 +70,12 @@ def tree(tmp_path: Path) -> Path:
             write(root, f"original_sequences/youtube/c23/videos/{target}.mp4", [one.pixels for one in people[target]])
             for method, kind in METHODS.items():
                 made = [
-                    known[kind](mine, theirs, 7).pixels
-                    for mine, theirs in zip(people[target], people[source], strict=True)
+                    known[kind](mine, theirs, 7) for mine, theirs in zip(people[target], people[source], strict=True)
                 ]
-                write(root, f"manipulated_sequences/{method}/c23/videos/{target}_{source}.mp4", made)
+                folder, name = f"manipulated_sequences/{method}", f"{target}_{source}.mp4"
+                write(root, f"{folder}/c23/videos/{name}", [one.pixels for one in made])
+                masks = [np.repeat(one.mask[..., None] * np.uint8(255), 3, axis=2) for one in made]
+                write(root, f"{folder}/masks/videos/{name}", masks)
     return root
 
 
@@ -107,11 +113,28 @@ def test_a_tree_of_videos_becomes_equal_frames_and_a_table(tree: Path, tmp_path:
     cell = json.loads((made / "table_faceforensics" / "xception_block1-Face2Face-0.json").read_text())
     tested = 2 * FRAMES * (1 + len(METHODS))
     assert len(cell["scores"]) == tested
-    assert "localisation" not in cell
+    assert {kind: found["n"] for kind, found in cell["localisation"].items()} == dict.fromkeys(METHODS, 2 * FRAMES)
+    # Masks are cut and scaled as their frames are: inside them a frame differs from its original, outside hardly.
+    built = made / "built"
+    mask_of = masks_of(built, cut)
+    assert mask_of is not None
+    by_picture = {(picture_of(built, one), one.source): one for one in scan([built])}
+    for (picture, source), one in by_picture.items():
+        if source == "FaceSwap":
+            mask = mask_of(one)
+            changed = np.abs(one.pixels().astype(int) - by_picture[picture, "youtube"].pixels()).mean(2)
+            assert 0.02 < mask.mean() < 0.5
+            # Not by more: each file is cut a few pixels from its twin, so that edges differ everywhere.
+            assert changed[mask].mean() > 2 * changed[~mask].mean()
+    assert float(rows[0]["pixel_auc"]) > 0
     # A rerun finds its crops and cells.
     again = run(*words)
     assert again.returncode == 0, again.stderr
     assert again.stdout.startswith("written")
+    # With a mask that is not there, nothing is located, and that is said.
+    next((cut / "masks").rglob("*.png")).unlink()
+    without = run(*words)
+    assert f"1 of {len(METHODS) * 6 * FRAMES} masks are not there" in without.stderr
 
 
 def test_without_the_tree_or_the_lists_it_says_what_to_point_it_at(tmp_path: Path) -> None:
