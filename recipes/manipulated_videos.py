@@ -29,7 +29,7 @@ import csv
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from hashlib import sha256
@@ -53,8 +53,8 @@ from telltale.data.settings import preset
 from telltale.data.tracks import SharedCrop, crop_window, halves, shared_crops
 from telltale.data.video import frames
 from telltale.errors import UnsuitableImage, require
-from telltale.explain.face_parsing import Parse, load_parser
-from telltale.explain.face_parts import PARTS
+from telltale.explain.face_parsing import load_parser
+from telltale.explain.face_parts import PARTS, PartMap
 from telltale.explain.face_search import by_face_parser
 from telltale.generate.manipulations import manipulations
 from telltale.generate.manipulations_regions import FEATURES, Face, box_of, is_workable
@@ -101,11 +101,10 @@ class Shot:
         return made
 
 
-def shots(path: Path, parse: Parse, *, quick: bool) -> list[Shot]:
+def shots(path: Path, parse: Callable[[Pixels], PartMap], *, quick: bool) -> list[Shot]:
     """Some frames of a film's left half in which a face shows eyes, nose and mouth."""
     largest: dict[float, tuple[SharedCrop, Pixels]] = {}
-    often = {"every_seconds": 1.0, "max_frames": 3} if quick else {"every_seconds": 1 / RATE}
-    pairs = list(halves(frames(path, **often)))
+    pairs = list(halves(frames(path, every_seconds=1.0 if quick else 1 / RATE, max_frames=3 if quick else None)))
     known = {one.seconds: one.pixels for one, _ in pairs}
     for crop in shared_crops(pairs, by_face_parser()):
         before = largest.get(crop.seconds)
@@ -115,7 +114,7 @@ def shots(path: Path, parse: Parse, *, quick: bool) -> list[Shot]:
     return [one for one in found if one is not None]
 
 
-def _shot(crop: SharedCrop, frame: Pixels, parse: Parse) -> Shot | None:
+def _shot(crop: SharedCrop, frame: Pixels, parse: Callable[[Pixels], PartMap]) -> Shot | None:
     """The face by its features, cut as `manipulated.py` cuts them; None where some are hidden."""
     parts = parse(crop.original)
     features = np.isin(parts, [PARTS.index(name) for name in FEATURES])

@@ -127,14 +127,14 @@ def test_a_tree_of_videos_becomes_equal_frames_and_a_table(tree: Path, tmp_path:
     built = made / "built"
     mask_of = masks_of(built, cut)
     assert mask_of is not None
-    for one in scan([built]):
-        if one.is_fake:
-            target, frame = picture_of(built, one).split("/")
-            (path,) = (cut / "masks" / one.source).glob(f"{target}_*/{frame}.png")
+    for picture in scan([built]):
+        if picture.is_fake:
+            target, frame = picture_of(built, picture).split("/")
+            (path,) = (cut / "masks" / picture.source).glob(f"{target}_*/{frame}.png")
             share = (np.asarray(Image.open(path)) >= 128).mean()
-            assert mask_of(one).shape == one.pixels().shape[:2]
+            assert mask_of(picture).shape == picture.pixels().shape[:2]
             # The cut is a few pixels smaller, and nothing of a mask lies there.
-            assert share <= mask_of(one).mean() < 1.5 * share + 0.002
+            assert share <= mask_of(picture).mean() < 1.5 * share + 0.002
     assert float(rows[0]["pixel_auc"]) > 0
     # A rerun finds its crops and cells.
     again = run(*words)
