@@ -614,6 +614,7 @@ def documents() -> Iterator[tuple[Path, str]]:
         ("transfer.md", "left out", "leave_one_source_out.md", below_title),
         ("manipulation.md", "manipulations", "table_manipulation.md", below_title),
         ("manipulation.md", "outside", "outside_checks.md", below_title),
+        ("manipulation.md", "films", "manipulated_videos.md", below_title),
         ("generators.md", "generators", "generators.csv", lambda path: generators(table(path))),
         ("finetune.md", "equation4", "equation4.md", lambda path: path.read_text(encoding="utf-8")),
         ("finetune.md", "equation4 regions", "equation4_regions.md", lambda path: path.read_text(encoding="utf-8")),
