@@ -56,7 +56,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "as first published": {"learning_rate": 1e-5, "check_every": 20},
     "nothing to fool": {"learning_rate": 1e-5, "check_every": 20, "weight": 0.0, "steps": CONTROL_STEPS},
     "a tenth of the rate": {"learning_rate": 1e-6, "check_every": 20},
-    "a tenth of the rate, to 80 %": {"learning_rate": 1e-6, "check_every": 20, "target": 0.8},
 }
 
 
@@ -119,7 +118,7 @@ def path_of(bench: Contest, setting: str, architecture: str, seed: int) -> Path:
 
 
 def folder_of(setting: str, architecture: str, seed: int) -> str:
-    return f"{setting}-{architecture}-{seed}".replace(" ", "_").replace(",", "").replace("%", "percent")
+    return f"{setting}-{architecture}-{seed}".replace(" ", "_")
 
 
 def run(bench: Contest) -> None:
