@@ -617,6 +617,7 @@ def documents() -> Iterator[tuple[Path, str]]:
         ("manipulation.md", "films", "manipulated_videos.md", below_title),
         ("generators.md", "generators", "generators.csv", lambda path: generators(table(path))),
         ("finetune.md", "equation4", "equation4.md", lambda path: path.read_text(encoding="utf-8")),
+        ("finetune.md", "equation4 settings", "equation4_settings.md", below_title),
         ("finetune.md", "equation4 regions", "equation4_regions.md", lambda path: path.read_text(encoding="utf-8")),
         ("finetune.md", "equation4 kinds", "equation4_kinds.md", lambda path: path.read_text(encoding="utf-8")),
         ("finetune.md", "arms race", "arms_race.md", lambda path: path.read_text(encoding="utf-8")),

@@ -156,6 +156,10 @@ def test_a_generator_is_finetuned_against_a_classifier_round_after_round(tmp_pat
     (row,) = csv.DictReader((made / "equation4.csv").read_text().splitlines())
     assert (row["generator"], row["classifier"], row["steps"]) == ("gan_transposed-0", "xception_block1", "2")
     assert float(row["distance"]) > 0
+    run("equation4_settings.py", "--data", str(DATA), "--work", str(tmp_path / "fooled"), "--quick")
+    kept = list(csv.DictReader((made / "equation4_settings.csv").read_text().splitlines()))
+    assert [one["setting"] for one in kept] == ["as first published", "nothing to fool"]
+    assert {one["steps"] for one in kept} == {"2"}
     pairs = list(csv.DictReader((made / "transfer_matrix.csv").read_text().splitlines()))
     assert {pair["relation"] for pair in pairs} == {
         *("first, the one fooled", "second, these samples"),
