@@ -95,6 +95,23 @@ def transfer(results: Path) -> Iterator[str]:
     )
 
 
+def controlled(results: Path) -> Iterator[str]:
+    """Other generators of the same pictures, and photographs sent through the generator."""
+    about = _json(results / "table_generators_controlled.json")
+
+    def said(topic: str, asked: str) -> str:
+        return _said(_answer(about, f"{topic}, on other families", asked)["difference"])
+
+    both = "both kinds of fakes against samples, xception_block2 and resnet18"
+    yield (
+        "**Where only the generator differs**, on other families of generators of the same photographs, all files alike: "
+        f"cut short less whole, Xception {said('Xception cut short or whole', 'its 5 depths together against all of it')}; "
+        f"ResNet-18 {said('ResNet-18 cut short or whole', 'its 3 depths together against all of it')}. Photographs sent "
+        "through the generator as half of the training fakes, the paper's second kind, less samples alone: "
+        f"{said('Both kinds of fakes or samples alone', both)} ([docs/transfer.md](docs/transfer.md))."
+    )
+
+
 def corruption(results: Path) -> Iterator[str]:
     """What corruption costs whom."""
     about = _json(results / "robustness_surface.json")
@@ -172,6 +189,7 @@ def race(results: Path) -> Iterator[str]:
 WRITTEN: dict[str, Callable[[Path], Iterator[str]]] = {
     "format_ablation.csv": formats,
     "table_seeds.json": transfer,
+    "table_generators_controlled.json": controlled,
     "robustness_surface.json": corruption,
     "table_manipulation.json": manipulations,
     "equation4.json": fooled,
