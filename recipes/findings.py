@@ -102,13 +102,16 @@ def controlled(results: Path) -> Iterator[str]:
     def said(topic: str, asked: str) -> str:
         return _said(_answer(about, f"{topic}, on other families", asked)["difference"])
 
-    both = "both kinds of fakes against samples, xception_block2 and resnet18"
+    xception = said("Xception cut short or whole", "its 5 depths together against all of it")
+    resnet = said("ResNet-18 cut short or whole", "its 3 depths together against all of it")
+    both = said(
+        "Both kinds of fakes or samples alone", "both kinds of fakes against samples, xception_block2 and resnet18"
+    )
     yield (
-        "**Where only the generator differs**, on other families of generators of the same photographs, all files alike: "
-        f"cut short less whole, Xception {said('Xception cut short or whole', 'its 5 depths together against all of it')}; "
-        f"ResNet-18 {said('ResNet-18 cut short or whole', 'its 3 depths together against all of it')}. Photographs sent "
-        "through the generator as half of the training fakes, the paper's second kind, less samples alone: "
-        f"{said('Both kinds of fakes or samples alone', both)} ([docs/transfer.md](docs/transfer.md))."
+        "**Where only the generator differs**, on other families of generators of the same photographs, all files "
+        f"alike: cut short less whole, Xception {xception}; ResNet-18 {resnet}. Photographs sent through the generator "
+        f"as half of the training fakes, the paper's second kind, less samples alone: {both} "
+        "([docs/transfer.md](docs/transfer.md))."
     )
 
 
