@@ -106,6 +106,28 @@ def test_resumed_timelines_hold_each_moment_once(run: Run, mixed: Path, tmp_path
     assert run(*words)[0] == 2
 
 
+def test_out_and_timeline_cannot_be_one_file(run: Run, mixed: Path, tmp_path: Path) -> None:
+    """One would overwrite the other when the run ends."""
+    out = tmp_path / "out.jsonl"
+    code, _, err = run(mixed, "--out", out, "--timeline", tmp_path / "mixed" / ".." / "out.jsonl")
+    assert code == 2
+    assert "two files" in err
+    assert not out.exists()
+
+
+def test_resuming_beside_another_out_keeps_the_timeline(run: Run, mixed: Path, tmp_path: Path) -> None:
+    out, timeline = tmp_path / "out.jsonl", tmp_path / "timeline.jsonl"
+    run(mixed, "--out", out, "--timeline", timeline)
+    before = timeline.read_bytes()
+    (tmp_path / "a.jsonl").write_text("")
+    for other in ("mistyped.jsonl", "a.jsonl"):
+        code, _, err = run(mixed, "--out", tmp_path / other, "--timeline", timeline, "--resume")
+        assert code == 2
+        assert "those of 2 videos that it does not hold" in err
+        assert timeline.read_bytes() == before
+    assert run(mixed, "--out", out, "--timeline", timeline, "--resume")[0] == 0
+
+
 def test_films_charts_and_frames(run: Run, mixed: Path, tmp_path: Path) -> None:
     maps = tmp_path / "maps"
     assert run(mixed, "--heatmaps", maps)[0] == 0

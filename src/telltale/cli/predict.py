@@ -72,7 +72,7 @@ def predict(
     samples = (
         sample for sample in find(paths, videos=True) if sample.data is not None or utf8(str(sample.path)) not in done
     )
-    moments = None if timeline is None else open_timeline(timeline, done, resume=resume)
+    moments = None if timeline is None else open_timeline(timeline, sink, done, resume=resume)
     wish = VideoWish(every=every, look=look, max_pixels=max_pixels, heatmaps=heatmaps, timeline=moments)
     scored, failed, damaged = _run(loaded, samples, sink, visit, wish, as_json=as_json)
     summary(scored, failed, len(done), damaged=damaged)

@@ -73,22 +73,48 @@ def _finder(face_detector: Path | None, threads: int) -> "FindFaces":
     return lambda pixels, _hints, _everywhere: every(pixels)
 
 
-def open_timeline(path: Path, done: set[str], *, resume: bool) -> "ResultFile":
+def open_timeline(path: Path, sink: "ResultFile | None", done: set[str], *, resume: bool) -> "ResultFile":
     """A file of timelines; resumed, it keeps the rows of finished videos, since the others are scored again.
 
     Args:
         path: of the file.
+        sink: what --out names.
         done: paths of what is finished.
         resume: go on with an earlier file.
+
+    Raises:
+        InvalidConfig: --out names the same file, or what is to be resumed belongs to another one.
     """
     from telltale.evaluate.results import ResultFile, utf8, write_rows
     from telltale.evaluate.video_rows import TIMELINE
 
+    if sink is not None and path.resolve() == sink.path.resolve():
+        raise InvalidConfig(
+            expected="two files for --out and --timeline, whose columns differ",
+            found=f"{path} for both",
+            do="Choose another name for one of them.",
+        )
     found = ResultFile(path, resume=resume, columns=TIMELINE)
-    if resume:
+    if resume and sink is not None:
+        _check_belongs(found, sink)
         write_rows(path, (row for row in found.kept() if utf8(row["path"]) in done), columns=TIMELINE)
         found.journal.unlink(missing_ok=True)
     return found
+
+
+def _check_belongs(found: "ResultFile", sink: "ResultFile") -> None:
+    """The rows of videos that --out does not hold are removed: they must be what a kill left, not another run's."""
+    from telltale.evaluate.results import utf8
+
+    known = {utf8(row["path"]) for row in sink.earlier()}
+    others = {name for row in found.earlier() if (name := utf8(row["path"])) not in known}
+    # A kill may come between the timeline of a video and its row. It leaves --out, be it without a row.
+    if len(others) > (sink.path.exists() or sink.journal.exists()):
+        raise InvalidConfig(
+            expected=f"the timelines of the results in {sink.path}",
+            found=f"those of {len(others)} videos that it does not hold, such as {min(others)}, in {found.path}",
+            do="Name the --out that was written with them, or another --timeline.",
+        )
 
 
 def score(loaded: "Detector", sample: "Sample", wish: VideoWish) -> "VideoScore | Failure":

@@ -76,14 +76,21 @@ class ResultFile:
         Raises:
             InvalidConfig: the earlier results are damaged, or not rows of predictions.
         """
+        return (row for row in self.earlier() if row["error"] is None)
+
+    def earlier(self) -> Iterator[Row]:
+        """All rows of an earlier run, its failures, too.
+
+        Raises:
+            InvalidConfig: as for `kept`.
+        """
         # The journal of a killed run holds everything its run knew, so it outranks the file.
         earlier = self.journal if self.journal.exists() else self.path
         kind: Kind = "jsonl" if earlier is self.journal else self.kind
         for row in _read(earlier, kind, self.columns) if earlier.exists() else ():
             if row.keys() != self.columns.keys():
                 raise _unreadable(earlier, f"columns {', '.join(map(str, row))} instead of {', '.join(self.columns)}")
-            if row["error"] is None:
-                yield row
+            yield row
 
     def __enter__(self) -> "ResultFile":
         """Start the journal with the rows that are kept."""
