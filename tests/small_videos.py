@@ -78,3 +78,29 @@ def write_sound(path: Path) -> Path:
         container.mux(track.encode(frame))
         container.mux(track.encode())
     return path
+
+
+def write_long_sound(path: Path, images: Sequence[Pixels], *, codec: str, sound: str, seconds: int) -> Path:
+    """Ten pictures a second, and silence that goes on for longer."""
+    rate = 44100
+    with av.open(str(path), "w") as container:
+        track, heard = container.add_stream(codec, rate=10), container.add_stream(sound, rate=rate)
+        track.height, track.width, track.pix_fmt = *images[0].shape[:2], "yuv420p"
+        heard.layout, heard.bit_rate = "mono", 64_000
+        packets = []
+        for index, pixels in enumerate(images):
+            picture = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            picture.pts = index
+            packets += track.encode(picture)
+        packets += track.encode()
+        container.start_encoding()
+        samples = heard.codec_context.frame_size
+        for index in range(seconds * rate // samples):
+            frame = av.AudioFrame(format="fltp", layout="mono", samples=samples)
+            frame.sample_rate, frame.pts = rate, index * samples
+            for plane in frame.planes:
+                plane.update(bytes(plane.buffer_size))
+            packets += heard.encode(frame)
+        for packet in sorted([*packets, *heard.encode()], key=lambda one: one.dts * one.time_base):
+            container.mux(packet)
+    return path

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from small_videos import av, index_of, shade, write_sound, write_video
+from small_videos import av, index_of, shade, write_long_sound, write_sound, write_video
 from telltale.data.video import Frame, frames, is_video, upright
 from telltale.errors import InvalidConfig, MissingExtra, TooManyPixels, UndecodableVideo
 from telltale.image import Pixels
@@ -163,6 +163,12 @@ def test_frames_that_were_asked_for_come_without_complaint(tmp_path: Path) -> No
     path = write_video(tmp_path / "clip.mp4", TEN, container_options={"movflags": "faststart"})
     path.write_bytes(path.read_bytes()[:-100])
     assert len(list(frames(path, max_frames=2))) == 2
+
+
+@pytest.mark.parametrize(("ending", "codec", "sound"), [("wmv", "wmv2", "wmav2"), ("mp4", "mpeg4", "aac")])
+def test_sound_that_goes_on_for_longer_is_no_damage(tmp_path: Path, ending: str, codec: str, sound: str) -> None:
+    path = write_long_sound(tmp_path / f"clip.{ending}", TEN, codec=codec, sound=sound, seconds=3)
+    assert len(list(frames(path))) == 10
 
 
 def test_sound_only(tmp_path: Path) -> None:

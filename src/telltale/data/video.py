@@ -226,6 +226,9 @@ def _place(seconds: Fraction | None) -> str:
 
 def _stated(stream: Any) -> Fraction | None:
     """The length of the picture track by the file's header; None where only the whole file's is stated."""
+    # FFmpeg gives every track of a Windows Media file the whole file's length: its sound may go on for longer.
+    if stream.container.format.name == "asf":
+        return None
     if stream.duration is not None:
         return Fraction(stream.duration * stream.time_base)
     # Matroska: HH:MM:SS.fraction. Some writers leave it at zero.
