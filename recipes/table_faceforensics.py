@@ -18,10 +18,10 @@ each with <compression>/videos/*.mp4; --splits the folder of its train.json, val
 
 Faces are found by the shipped face parser, some seconds a frame of 720p on one core; --yunet takes YuNet's file
 (`face_detection_yunet_2023mar.onnx`, OpenCV Zoo), which is far faster. Every video's frames and every (model, trained
-on, seed) are kept, and a rerun makes only what is missing; several processes of the same command share the training:
-start it as often as there are cores. Nothing is written into results/: the tables are WORK/table_faceforensics.csv,
-.json and .md. Nobody has run it on FaceForensics++ itself yet; the tests run it on a small tree of the same layout, and
-`manipulated_videos.py` writes one of ten films.
+on, seed) are kept, and a rerun makes only what is missing; other settings want another --work. Several processes of the
+same command share the training: start it as often as there are cores. Nothing is written into results/: the tables are
+WORK/table_faceforensics.csv, .json and .md. Nobody has run it on FaceForensics++ itself yet; the tests run it on a
+small tree of the same layout, and `manipulated_videos.py` writes one of ten films.
 """
 
 import argparse
@@ -44,16 +44,18 @@ from sharing import alone
 from table_generators import SEEDS, Bench
 from telltale.data.build import build
 from telltale.data.equalise import Box
+from telltale.data.faceforensics import pairs_in
 from telltale.data.faces import faces_finder
 from telltale.data.sample import Sample
 from telltale.data.samples import scan
 from telltale.data.settings import preset
 from telltale.data.tracks import FindFaces, SharedCrop, shared_crops, side_by_side
 from telltale.data.video import Frame, frames
-from telltale.errors import UndecodableVideo, require
+from telltale.errors import InvalidDataset, UndecodableVideo, require
 from telltale.explain.face_search import by_face_parser
 from telltale.explain.localisation import Mask
 from telltale.image import Pixels
+from telltale.learn.checkpoint import file_hash
 from telltale.provenance import invocation
 
 METHODS = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures")
@@ -66,7 +68,7 @@ def videos(
 ) -> Iterator[tuple[Path, dict[str, Path]]]:
     """Every original that the lists name and is there, and its manipulations by method."""
     for split in SPLITS:
-        for pair in json.loads((splits / f"{split}.json").read_text()):
+        for pair in pairs_in(splits / f"{split}.json"):
             for target, source in (pair, pair[::-1]):
                 original = root / ORIGINALS / compression / "videos" / f"{target}.mp4"
                 made = {
@@ -91,17 +93,31 @@ def crops(
     apart: float = 1.0,
 ) -> None:
     """Cut every original, its manipulations and their masks at the same places, into a tree of the same layout."""
-    for original, made in videos(root, splits, compression, methods):
+    there = list(videos(root, splits, compression, methods))
+    if not there:
+        sys.exit(
+            f"expected videos of the lists in {root}, each with its {len(methods)} manipulations; found none of "
+            f"{compression}. Point --root at FaceForensics++'s own tree, or choose another --compression."
+        )
+    for original, made in there:
         done = out / "done" / original.stem
         if done.exists():
             continue
         known, shown = remembering(find), read(original, count, apart)
+        try:
+            # All before any is written, so that an original and its manipulations are there together or not at all.
+            found = {path: largest(shown, read(path, count, apart), known) for path in made.values()}
+        except InvalidDataset as error:
+            print(f"left out: {original.stem}: {error}", file=sys.stderr)
+            continue
+        if not any(found.values()):
+            print(f"left out: {original.stem}, no frame with a face", file=sys.stderr)
         for method, path in made.items():
             folder = out / "manipulated_sequences" / method / compression / "images" / path.stem
             beside = out / ORIGINALS / compression / "images" / original.stem
             mask = root / "manipulated_sequences" / method / "masks" / "videos" / path.name
             masks = {one.seconds: one.pixels for one in read(mask, count, apart)} if mask.is_file() else {}
-            for crop in largest(shown, read(path, count, apart), known):
+            for crop in found[path]:
                 name = f"{round(crop.seconds * 1000):07d}.png"
                 for where, pixels in ((folder, crop.manipulated), (beside, crop.original)):
                     where.mkdir(parents=True, exist_ok=True)
@@ -110,7 +126,7 @@ def crops(
                     write_mask(out / "masks" / method / path.stem / name, crop, masks)
         done.parent.mkdir(parents=True, exist_ok=True)
         done.touch()
-    (out / "splits").mkdir(exist_ok=True)
+    (out / "splits").mkdir(parents=True, exist_ok=True)
     for split in SPLITS:
         copyfile(splits / f"{split}.json", out / "splits" / f"{split}.json")
 
@@ -157,6 +173,18 @@ def masks_of(built: Path, cut: Path) -> Callable[[Sample], Mask] | None:
         return np.asarray(there) >= 128
 
     return mask_of
+
+
+def begun(work: Path, asked: dict[str, str | int]) -> None:
+    """Refuse a folder that was begun otherwise: its crops and cells would be taken for those asked for."""
+    path = work / "settings.json"
+    known = json.loads(path.read_text()) if path.exists() else asked
+    if differing := [name for name in asked if known.get(name) != asked[name]]:
+        said = ", ".join(f"--{name} {known.get(name)} and not {asked[name]}" for name in differing)
+        sys.exit(f"{work} was begun with {said}: repeat that, or choose another --work")
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(asked) + "\n")
+    temporary.replace(path)
 
 
 def remembering(find: FindFaces) -> FindFaces:
@@ -258,7 +286,11 @@ def main() -> None:
     methods = tuple(chosen.methods.split(","))
     cut, count = work / "crops", 2 if chosen.quick else chosen.frames
     with alone(work, "pictures"):
-        crops(chosen.root, chosen.splits, chosen.compression, cut, count, finder(chosen.yunet), methods)
+        find = finder(chosen.yunet)
+        names = ("compression", "methods", "frames", "steps", "epochs")
+        yunet = "none" if chosen.yunet is None else file_hash(chosen.yunet)[:12]
+        begun(work, {**{name: getattr(chosen, name) for name in names}, "yunet": yunet})
+        crops(chosen.root, chosen.splits, chosen.compression, cut, count, find, methods)
         report = build(scan([cut]), work / "built", replace(preset("paper"), crop="whole"), workers=1)
         built = scan([work / "built"])
     asked = experiment(

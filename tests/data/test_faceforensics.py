@@ -52,3 +52,12 @@ def test_videos_without_frames_are_an_error_that_says_what_to_do(tmp_path: Path)
     video.write_bytes(b"")
     with pytest.raises(InvalidDataset, match=r"1 videos and no pictures .*Extract frames"):
         scan([tmp_path])
+
+
+@pytest.mark.parametrize("text", ['["000", "003"]', '{"000": "003"}', "[[0, 3]]", '[["000", "003", "005"]]', "[[", ""])
+def test_a_list_that_is_none_is_named(tree: Path, text: str) -> None:
+    """Words where pairs belong would be read letter by letter, and no picture would have a split."""
+    (tree / "splits").mkdir()
+    (tree / "splits" / "val.json").write_text(text)
+    with pytest.raises(InvalidDataset, match=r"list of pairs of videos.*val\.json"):
+        scan([tree])

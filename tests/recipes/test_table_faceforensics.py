@@ -11,16 +11,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from small_videos import write_video
+from small_videos import shade, write_video
 from telltale.data.samples import scan
 from telltale.explain.face_parts import merged
 from telltale.generate.manipulations import Face, manipulations
 from telltale.image import Pixels, decode
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.append(str(ROOT / "recipes"))
-from table_faceforensics import masks_of, picture_of  # noqa: E402
+sys.path.append(str(Path(__file__).resolve().parents[2] / "recipes"))
 
+from table_faceforensics import begun, crops, masks_of, picture_of
+
+ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("TELLTALE_DATA", ROOT.parent / "shared" / "data"))
 needs_data = pytest.mark.skipif(
     not (DATA / "manifest.csv").is_file(), reason=f"no manifest.csv in {DATA}: point TELLTALE_DATA at the shared data"
@@ -154,3 +155,46 @@ def test_without_the_tree_or_the_lists_it_says_what_to_point_it_at(tmp_path: Pat
     done = run("--root", str(tmp_path), "--splits", str(tmp_path))
     assert done.returncode == 2
     assert "train.json" in done.stderr
+
+
+def small(root: Path, pair: list[str], compression: str = "c23") -> Path:
+    """A tree of one pair of videos and all their manipulations; nothing in them is a face."""
+    (root / "splits").mkdir(parents=True)
+    for split in PAIRS:
+        (root / "splits" / f"{split}.json").write_text(json.dumps([pair] if split == "train" else []))
+    for target, source in (pair, pair[::-1]):
+        write(root, f"original_sequences/youtube/{compression}/videos/{target}.mp4", [shade(1), shade(2)])
+        for method in METHODS:
+            name = f"manipulated_sequences/{method}/{compression}/videos/{target}_{source}.mp4"
+            write(root, name, [shade(3), shade(4)])
+    return root
+
+
+def cut(root: Path, out: Path, compression: str = "c23") -> list[str]:
+    """The folders of crops that the recipe makes, with one face at one place in every frame."""
+    crops(root, root / "splits", compression, out, 2, lambda *_: [(16.0, 8.0, 24.0, 24.0)])
+    return sorted(path.parent.name for path in out.rglob("0001000.png"))
+
+
+def test_a_pair_that_does_not_fit_is_named_and_left_out_whole(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One such among a thousand would end every run at the same place."""
+    root = small(tmp_path / "tree", ["000", "001"])
+    other = root / "manipulated_sequences/FaceSwap/c23/videos/000_001.mp4"
+    write_video(other, [shade(3), shade(4)], milliseconds=[0, 1400])
+    assert cut(root, tmp_path / "out") == sorted(["001", *["001_000"] * len(METHODS)])
+    assert "left out: 000: expected a video and its manipulation" in capsys.readouterr().err
+
+
+def test_without_a_single_video_it_says_so(tmp_path: Path) -> None:
+    root = small(tmp_path / "tree", ["000", "001"])
+    with pytest.raises(SystemExit, match=r"none of c40.*--compression"):
+        cut(root, tmp_path / "out", "c40")
+
+
+def test_crops_of_one_compression_are_not_taken_for_those_of_another(tmp_path: Path) -> None:
+    begun(tmp_path, {"compression": "c23", "frames": 10})
+    begun(tmp_path, {"compression": "c23", "frames": 10})
+    with pytest.raises(SystemExit, match=r"--compression c23 and not c40.*--work"):
+        begun(tmp_path, {"compression": "c40", "frames": 10})

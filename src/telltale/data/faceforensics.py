@@ -27,7 +27,7 @@ def in_faceforensics(root: Path, found: Sequence[Path]) -> list[Sample]:
     from `splits/{train,val,test}.json` (lists of such pairs) where that folder is there.
 
     Raises:
-        InvalidDataset: videos without frames.
+        InvalidDataset: videos without frames, or a list of pairs that is none.
     """
     frames = [path for path in found if path.relative_to(root).parts[0] in (_REAL, _FAKE)]
     if not frames:
@@ -82,5 +82,31 @@ def _splits(folder: Path) -> dict[str, str]:
     for file in sorted(folder.glob("*.json")):
         split = split_of(file.stem)
         if split is not None:
-            known.update({str(person): split for pair in json.loads(file.read_text()) for person in pair})
+            known.update({person: split for pair in pairs_in(file) for person in pair})
     return known
+
+
+def pairs_in(file: Path) -> list[tuple[str, str]]:
+    """The pairs of videos that one of the released lists holds.
+
+    Raises:
+        InvalidDataset: not such a list.
+    """
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _no_list(file, f"a file that is not JSON ({error})") from error
+    pairs = found if isinstance(found, list) else [found]
+    for pair in pairs:
+        # A word would be read as a pair, or more, of letters.
+        if not (isinstance(pair, list) and len(pair) == 2 and all(isinstance(person, str) for person in pair)):
+            raise _no_list(file, f"{json.dumps(pair)[:60]} in it")
+    return [(one, other) for one, other in pairs]
+
+
+def _no_list(file: Path, found: str) -> InvalidDataset:
+    return InvalidDataset(
+        expected=f'a list of pairs of videos, [["000", "003"], ...]: {file}',
+        found=found,
+        do="Take the data set's own list, or remove the file.",
+    )
