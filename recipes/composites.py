@@ -23,6 +23,7 @@ Cost: two minutes on one core of a 2021 server CPU at 128 px, six at 256 px.
 
 import argparse
 import csv
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -102,6 +103,9 @@ def composites(data: Path, out: Path, *, side: int, quick: bool) -> list[Composi
         out: its folder.
         side: of the pictures, pixels.
         quick: two originals of each source, and no re-synthesis by taef2, which is slow.
+
+    Raises:
+        SystemExit: an earlier run made another set there.
     """
     if not (out / "manifest.csv").is_file():
         (out / "masks").mkdir(parents=True, exist_ok=True)
@@ -114,10 +118,19 @@ def composites(data: Path, out: Path, *, side: int, quick: bool) -> list[Composi
                 table.writerow((one.path.name, label, one.source, one.group, one.origin, one.region, one.part))
         (out / "manifest.tmp").replace(out / "manifest.csv")
     with (out / "manifest.csv").open(newline="", encoding="utf-8") as stream:
-        return [
+        found = [
             Composite(path=out / row.pop("path"), **{name: row[name] for name in row if name != "label"})
             for row in csv.DictReader(stream)
         ]
+    with Image.open(found[0].path) as image:
+        there = image.width, not any(one.source == RESYNTHESES[0] for one in found)
+    if there != (side, quick):
+        sys.exit(f"{out} holds {_said(*there)}, not {_said(side, quick)}: choose another folder, or delete that one")
+    return found
+
+
+def _said(side: int, quick: bool) -> str:
+    return f"{'a few' if quick else 'all'} composites of {side} px"
 
 
 def fingerprint(found: list[Composite]) -> str:

@@ -83,6 +83,9 @@ def manipulated(data: Path, out: Path, *, quick: bool, workers: int = 1) -> list
         out: its folder.
         quick: a few faces.
         workers: processes.
+
+    Raises:
+        SystemExit: an earlier run made another set there.
     """
     with alone(out, "pictures"):
         if not (out / "manifest.csv").is_file():
@@ -92,7 +95,11 @@ def manipulated(data: Path, out: Path, *, quick: bool, workers: int = 1) -> list
                 table.writerow(("path", "label", "source", "group", "split"))
                 table.writerows(rows)
             (out / "manifest.tmp").replace(out / "manifest.csv")
-    return scan([out / "manifest.csv"])
+    found = scan([out / "manifest.csv"])
+    if (len({one.group for one in found}) <= sum(QUICK_SIZES.values())) is not quick:
+        there, asked = ("all", "a few") if quick else ("a few", "all")
+        sys.exit(f"{out} holds {there} faces, not {asked}: choose another folder, or delete that one")
+    return found
 
 
 def fingerprint(found: Sequence[Sample]) -> str:

@@ -121,10 +121,16 @@ def trained(asked: Experiment, model: str, kind: str, seed: int) -> Path:
     )
     samples = [one for one in asked.bench.training if one.source in (asked.real, kind)]
     with alone(asked.bench.work, f"train {out.name}"):
-        if not (out / "done").exists():
+        done = out / "done"
+        if not done.exists():
             for _ in train(config, out, resume=out.exists(), samples=samples, command=invocation()):
                 pass
-            (out / "done").touch()
+            temporary = out / "done.tmp"
+            temporary.write_text(asked.bench.fingerprint)
+            temporary.replace(done)
+        # A cell of it would say that these very pictures were learned. Empty: from before the file said which.
+        elif done.read_text() not in ("", asked.bench.fingerprint):
+            sys.exit(f"{out} was trained on other pictures: delete it and run again")
     return weights
 
 

@@ -15,6 +15,13 @@ from PIL import Image
 from telltale.explain.face_parts import PARTS
 from telltale.image import decode
 
+sys.path.append(str(Path(__file__).resolve().parents[2] / "recipes"))
+
+import manipulation_cells
+from composites import composites
+from manipulated import manipulated
+from table_generators import Bench
+
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("TELLTALE_DATA", ROOT.parent / "shared" / "data"))
 needs_data = pytest.mark.skipif(
@@ -180,3 +187,42 @@ def test_without_the_data_it_says_what_to_point_it_at(recipe: str, tmp_path: Pat
     assert done.returncode == 2
     assert "manifest.csv" in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def experiment(work: Path, fingerprint: str) -> manipulation_cells.Experiment:
+    """One of no pictures."""
+    bench = Bench(training=[], tested=[], fingerprint=fingerprint, work=work, cells=work / "cells", quick=True)
+    models = ({"resnet18": ("resnet18", "none")},)
+    return manipulation_cells.Experiment(
+        name="none", bench=bench, real="real", kinds=("swap",), learned=("swap",), models=models, seeds=1, data="none"
+    )
+
+
+def test_a_network_of_other_pictures_is_not_taken_for_one_of_these(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its cell would say that it learned these."""
+    monkeypatch.setattr(manipulation_cells, "train", lambda _config, out, **_: out.mkdir(parents=True) or ())
+    weights = manipulation_cells.trained(experiment(tmp_path, "one"), "resnet18", "swap", 0)
+    assert manipulation_cells.trained(experiment(tmp_path, "one"), "resnet18", "swap", 0) == weights
+    with pytest.raises(SystemExit, match="trained on other pictures"):
+        manipulation_cells.trained(experiment(tmp_path, "another"), "resnet18", "swap", 0)
+    # As earlier runs marked what was finished.
+    (weights.parent / "done").write_text("")
+    assert manipulation_cells.trained(experiment(tmp_path, "another"), "resnet18", "swap", 0) == weights
+
+
+def test_a_finished_set_is_not_taken_for_another(tmp_path: Path) -> None:
+    Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
+    (tmp_path / "manifest.csv").write_text("path,label,source,group,split\na.png,real,untouched,a,test\n")
+    assert len(manipulated(tmp_path, tmp_path, quick=True)) == 1
+    with pytest.raises(SystemExit, match="holds a few faces, not all"):
+        manipulated(tmp_path, tmp_path, quick=False)
+    (tmp_path / "manifest.csv").write_text(
+        "path,label,source,group,origin,region,part\na.png,real,untouched,a,celebahq,,\n"
+    )
+    assert len(composites(tmp_path, tmp_path, side=32, quick=True)) == 1
+    with pytest.raises(SystemExit, match="a few composites of 32 px, not a few composites of 64 px"):
+        composites(tmp_path, tmp_path, side=64, quick=True)
+    with pytest.raises(SystemExit, match="not all composites of 32 px"):
+        composites(tmp_path, tmp_path, side=32, quick=False)
