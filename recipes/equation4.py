@@ -187,7 +187,11 @@ def measured(bench: Contest, generator: Path) -> tuple[float, float]:
 def finetuned(
     bench: Contest, name: str, start: Path, judges: Sequence[Judge], how: FinetuneConfig
 ) -> tuple[Path, list[Step]]:
-    """The generator after its finetuning, and the record of every check."""
+    """The generator after its finetuning, and the record of every check.
+
+    What an earlier run made is checked against what is asked for: other settings, another start or other judges are an
+    error, not the old weights under a new name.
+    """
     out = bench.work / "finetune" / name
     made = out / f"{name}.safetensors"
     pictures, failures = photographs(bench.of_split("train"), 64)
@@ -195,9 +199,10 @@ def finetuned(
     generator = load_generator(start)
     torch.manual_seed(how.seed)
     own = adversarial(ConvolutionalCritic(), pictures, how, latent=generator.latent)  # type: ignore[arg-type]
-    if not made.exists():
-        for step in finetune(generator, judges, own, how, out):
-            print(f"{name} step {step.step} fooled {step.fooled:.3f} distance {step.distance:.1f}", flush=True)
+    for step in finetune(generator, judges, own, how, out):
+        print(f"{name} step {step.step} fooled {step.fooled:.3f} distance {step.distance:.1f}", flush=True)
+    # Steps and target may differ when a run goes on: what was written before them is not what there is now.
+    if not made.exists() or read_generator_facts(made).made_with["finetuned"]["settings"] != asdict(how):
         about = read_generator_facts(start)
         made_with = {**about.made_with, "finetuned": {"command": invocation(), "settings": asdict(how)}}
         save_generator(made, generator, GeneratorFacts(family=about.family, sizes=about.sizes, made_with=made_with))
@@ -286,7 +291,7 @@ def run(bench: Contest, seeds: int) -> None:
             found = cell(bench, architecture, seed)
             keep(path, found)
             print(path.stem, f"{found['seconds']} s", *figures(found).items(), flush=True)
-    keep(bench.cells / "transfer.json", matrix(bench))
+    keep(bench.cells / "transfer.json", matrix(bench, seeds))
 
 
 def keep(path: Path, found: dict[str, Any]) -> None:
@@ -296,11 +301,15 @@ def keep(path: Path, found: dict[str, Any]) -> None:
     temporary.replace(path)
 
 
-def matrix(bench: Contest) -> dict[str, Any]:
-    """How every classifier that is trained judges the test samples of every generator."""
-    trained = sorted(path.parent for path in (bench.work / "train").glob("*-*-*/done"))
-    judges = [path for path in trained if path.name.split("-")[0] in ("first", "second")]
-    finetuned_ones = sorted((bench.work / "finetune").glob("finetuned-*/finetuned-*.safetensors"))
+def matrix(bench: Contest, seeds: int) -> dict[str, Any]:
+    """How every classifier of the table that is trained judges the test samples of every generator."""
+    # Others keep theirs in the same folder: equation4_settings.py those of a seed that this table must not see.
+    own = sorted(wanted(bench, seeds))
+    trained = [bench.work / "train" / named(role, *one) for role in ("first", "second") for one in own]
+    judges = [path for path in trained if (path / "done").exists()]
+    names = [named("finetuned", *one) for one in own]
+    made_here = [bench.work / "finetune" / name / f"{name}.safetensors" for name in names]
+    finetuned_ones = [path for path in made_here if path.exists()]
     others = [bench.generator.with_name(f"{name}.safetensors") for name in OTHERS]
     generators = [bench.generator, *finetuned_ones, *(path for path in others if path.exists())]
     made = [pixels(bench.drawn(path, ("test",))) for path in generators]
