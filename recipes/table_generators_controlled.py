@@ -40,7 +40,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -198,17 +198,17 @@ def scored(test: Test, cell: Cell, kept: dict[str, Any] | None) -> dict[str, Any
     """A cell with the scores of every source; those it has stay."""
     kind, model, augmentation, seed = cell
     bench = test.benches[kind]
-    known = kept["sources"] if kept is not None and kept["data_fingerprint"] == bench.fingerprint else {}
+    # A copy: the caller tells by the difference to `kept` that there is something to write.
+    known = dict(kept["sources"]) if kept is not None and kept["data_fingerprint"] == bench.fingerprint else {}
     missing = [name for name, one in test.sources.items() if known.get(name, {}).get("fingerprint") != one.fingerprint]
     if kept is not None and not missing:
         return kept
     begin = time.perf_counter()
     weights = trained(bench, model, augmentation, seed)
-    preparation = read_spec(weights).preparation
-    now = commit()
+    spec, now = read_spec(weights), commit()
     for name in missing:
         source = test.sources[name]
-        given = scores(weights, np.stack([prepare(one.pixels(), preparation) for one in source.samples]))
+        given = scores(weights, np.stack([prepare(one.pixels(), spec.preparation) for one in source.samples]))
         values = [round(float(value), 5) for value in given]
         known[name] = {"fingerprint": source.fingerprint, "commit": now, "scores": values}
     return {
@@ -221,9 +221,21 @@ def scored(test: Test, cell: Cell, kept: dict[str, Any] | None) -> dict[str, Any
         "seconds": round(time.perf_counter() - begin) + (kept["seconds"] if kept is not None else 0),
         "commit": now,
         "command": invocation(),
-        "machine": machine(),
+        "machine": trainer(spec.made_with),
         "sources": known,
     }
+
+
+def trainer(made_with: Mapping[str, Any]) -> str:
+    """The machine that trained a network, in the words of `machine`: who scores it, now or again, may be another.
+
+    The table compares the number formats of the trainings by it.
+    """
+    found = made_with.get("machine", {})
+    if not {"device", "cores", "processor", "precision"} <= set(found):
+        return machine()
+    device = "CPU" if found["device"] == "cpu" else found["device"]
+    return f"{device}, {found['cores']} cores, {found['processor']}, {found['precision']}"
 
 
 def layout(test: Test) -> Layout:
