@@ -65,6 +65,28 @@ class Steps(nn.Module):
         return latents.detach()[:, :3, None, None].expand(-1, 3, 64, 64)
 
 
+class Rounded(nn.Module):
+    """Keeps a gradient, of 0."""
+
+    latent, side = 8, 64
+
+    def __init__(self, generator: nn.Module) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, latents: Tensor) -> Tensor:
+        images: Tensor = self.generator(latents)
+        return (images * 127.5).round() / 127.5
+
+
+def test_rounding_is_no_gradient_and_the_prior_does_not_move_latents_alone(
+    generator: nn.Module, photographs: Tensor
+) -> None:
+    with pytest.raises(NotDifferentiable, match="0 everywhere"):
+        invert(Rounded(generator), photographs, SETTINGS)
+    assert all(one.requires_grad for one in generator.parameters())
+
+
 def test_what_cannot_be_inverted_is_said(generator: nn.Module, photographs: Tensor) -> None:
     with pytest.raises(NotDifferentiable, match="gradient to their latents"):
         invert(Steps(), photographs, SETTINGS)

@@ -125,14 +125,17 @@ def _inverted(
     latents = begin.detach().clone().requires_grad_()
     optimiser = torch.optim.Adam([latents], settings.learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(1, settings.steps))
-    for _ in range(settings.steps):
+    for step in range(settings.steps):
         images = _checked(generator(latents), wanted)
         if not images.requires_grad:
             raise NotDifferentiable(
                 expected="images with a gradient to their latents", found="none", do="Use a generator in plain torch."
             )
         # Sums over photographs: each moves as if it were alone.
-        loss = (images - wanted).square().mean((1, 2, 3)).sum() + settings.prior * latents.square().mean(1).sum()
+        error = (images - wanted).square().mean((1, 2, 3)).sum()
+        if at == step == 0:
+            _check_reach(error, latents)
+        loss = error + settings.prior * latents.square().mean(1).sum()
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         optimiser.step()
@@ -142,6 +145,17 @@ def _inverted(
     if not bool(errors.isfinite().all()):
         raise NotFinite(expected="finite errors", found="NaN or infinity", do="Lower the learning rate.")
     return latents.detach(), errors
+
+
+def _check_reach(error: Tensor, latents: Tensor) -> None:
+    """Rounding lets gradients pass that are 0: the prior alone would move the latents, away from the photographs."""
+    reach: tuple[Tensor | None, ...] = torch.autograd.grad(error, latents, retain_graph=True, allow_unused=True)
+    if float(error.detach()) > 0 and not any(one is not None and bool(one.any()) for one in reach):
+        raise NotDifferentiable(
+            expected="images with a gradient to their latents",
+            found="none, or 0 everywhere, as behind rounding",
+            do="Use a generator in plain torch.",
+        )
 
 
 @torch.no_grad()
