@@ -14,12 +14,12 @@ Frames are cut as that recipe cuts them: at places found on the untouched film, 
 build` at 128 px. Five pairs of films make five folds: a network learns three pairs, is chosen on the fourth and tested
 on the fifth, so that every film is tested once, by networks that never saw its people.
 
-Networks and columns are those of `recipes/table_manipulation.py`, with half of its steps; of the networks the two that
-ask its question. Ten films are few: the folds share their training, and five numbers give no interval. The table shows
+Networks, training and columns are those of `recipes/table_manipulation.py`; of the networks the two that ask its
+question. Ten films are few: the folds share their training, and five numbers give no interval. The table shows
 their mean, the lowest and the highest.
 
 Every (network, learned, fold) is one file in results/manipulated_videos/; a rerun computes only what is missing, and
-several processes of the same command share the work. Cost: ten minutes of one core for the films, one to two a cell
+several processes of the same command share the work. Cost: ten minutes of one core for the films, one to three a cell
 with bfloat16 products. `--summarise` writes results/manipulated_videos.csv, .json and .md. The films show real people:
 keep them to yourself.
 """
@@ -69,8 +69,8 @@ RATE, CRF = 5, 23
 SEEN = ("eyes", "nose", "mouth")
 MODELS = {name: ESSENTIAL[name] for name in ("xception_block2", "resnet18")}
 LEARNED = ("swap", "autoencoder", "self_blended")
-# Half of the steps of table_manipulation: there are fewer pictures to learn.
-TRAINING = {"batch": 16, "steps_per_epoch": 120, "epochs": 8, "patience": 8}
+# As in table_manipulation.
+TRAINING = {"batch": 16, "steps_per_epoch": 120, "epochs": 16, "patience": 16}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
