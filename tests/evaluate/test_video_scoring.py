@@ -206,3 +206,29 @@ def test_frames_that_matter_are_apart() -> None:
         peaks.add(moment(float(index), value), index)
     assert [index for _, index in peaks.kept] == [1, 7]
     assert len(Peaks[int]().kept) == 0
+
+
+@pytest.mark.parametrize("rate", [0.7, 1.0, 5.0, 25.0])
+@pytest.mark.parametrize("shape", ["rising", "falling", "wave", "noise"])
+def test_frames_that_matter_are_as_many_as_fit(shape: str, rate: float) -> None:
+    """However the values run: the highest is there, the others are apart, and few are held."""
+    times = np.arange(0, 60, 1 / rate)
+    values = {
+        "rising": times / 60,
+        "falling": 1 - times / 60,
+        "wave": 0.5 + 0.5 * np.sin(times),
+        "noise": np.random.default_rng(0).random(times.size),
+    }[shape]
+    peaks: Peaks[float] = Peaks(count=3, apart=2.0)
+    for seconds, value in zip(times, values, strict=True):
+        peaks.add(moment(float(seconds), float(value)), float(value))
+        assert len(peaks._best) <= 15
+    found = [one for one, _ in peaks.kept]
+    assert len(found) == 3
+    assert found[0].value == values.max()
+    assert [one.value for one in found] == sorted((one.value for one in found), reverse=True)
+    gaps = np.diff(sorted(one.seconds for one in found))
+    assert gaps.min() >= 2.0
+    # None that stands apart from all of them, by half of that distance more, looks more fake.
+    far = np.all([np.abs(times - one.seconds) >= 3.0 for one in found], axis=0)
+    assert values[far].max() <= found[-1].value

@@ -116,21 +116,36 @@ Kept = TypeVar("Kept")
 
 
 class Peaks(Generic[Kept]):
-    """The moments that look most fake, not two of them close together; holds no more than it is asked for.
+    """The moments that look most fake, no two of them close together, out of a video of any length.
+
+    Of every half of `apart` the best moment is a candidate. The best of all is taken, then the best that is not close
+    to it, and so on: one that is taken shuts out four others at most, so that five candidates for each moment asked
+    for are enough to hold.
 
     Args:
-        count: how many to keep.
-        apart: of two moments closer than this, seconds, the one that looks less fake leaves.
+        count: how many moments.
+        apart: seconds; none are closer.
     """
 
     def __init__(self, count: int = MATTER, apart: float = APART) -> None:
         self._count, self._apart = count, apart
-        self.kept: list[tuple[Moment, Kept]] = []
+        self._best: dict[int, tuple[Moment, Kept]] = {}
 
     def add(self, moment: Moment, kept: Kept) -> None:
         """Take in one moment, later than those before or of the same frame."""
-        near = [one for one in self.kept if abs(one[0].seconds - moment.seconds) < self._apart]
-        if any(one[0].value >= moment.value for one in near):
+        place = int(moment.seconds // (self._apart / 2))
+        known = self._best.get(place)
+        if known is not None and known[0].value >= moment.value:
             return
-        self.kept = [one for one in self.kept if one not in near] + [(moment, kept)]
-        self.kept = sorted(self.kept, key=lambda one: -one[0].value)[: self._count]
+        self._best[place] = (moment, kept)
+        if len(self._best) > 5 * self._count:
+            del self._best[min(self._best, key=lambda one: self._best[one][0].value)]
+
+    @property
+    def kept(self) -> list[tuple[Moment, Kept]]:
+        """The moments, most fake first."""
+        found: list[tuple[Moment, Kept]] = []
+        for one in sorted(self._best.values(), key=lambda each: -each[0].value):
+            if all(abs(one[0].seconds - other[0].seconds) >= self._apart for other in found):
+                found.append(one)
+        return found[: self._count]
