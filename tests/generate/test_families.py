@@ -1,16 +1,18 @@
 """A generator's file gives back the generator, and refuses what it is not."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from telltale.errors import InvalidConfig
 from telltale.generate.families import (
     FAMILIES,
+    HEADER,
     GeneratorFacts,
     build_generator,
     load_generator,
@@ -61,12 +63,34 @@ def test_there_and_back(family: str, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["one.safetensors"]
 
 
+def test_a_number_too_large_for_float16_does_not_become_infinity(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    generator = build_generator("gan_nearest", **CONVOLUTIONAL).eval()
+    generator.get_buffer("norm.running_var").fill_(1e5)
+    save_generator(
+        tmp_path / "one.safetensors",
+        generator,
+        GeneratorFacts(family="gan_nearest", sizes=CONVOLUTIONAL, made_with={}),
+    )
+    again = load_generator(tmp_path / "one.safetensors")
+    assert torch.equal(again.get_buffer("norm.running_var"), generator.get_buffer("norm.running_var"))
+    kept = load_file(tmp_path / "one.safetensors")
+    assert [name for name, tensor in kept.items() if tensor.dtype == torch.float32] == ["norm.running_var"]
+
+
 def test_what_is_no_generator(tmp_path: Path) -> None:
     with pytest.raises(InvalidConfig, match="gan_transposed"):
         build_generator("biggan")
     with pytest.raises(InvalidConfig, match="depth"):
         build_generator("gan_nearest", depth=3)
+    with pytest.raises(InvalidConfig, match="sizes of gan_nearest"):
+        build_generator("gan_nearest", latent=10**9, width=10**6)
     save_file({"weight": torch.zeros(2)}, tmp_path / "other.safetensors")
+    for header in ({"family": "vae", "sizes": [1]}, {"family": ["vae"], "sizes": {}}, {"family": "vae", "sizes": "x"}):
+        said = {HEADER: json.dumps({**header, "made_with": {}})}
+        save_file({"weight": torch.zeros(2)}, tmp_path / "odd.safetensors", said)
+        with pytest.raises(InvalidConfig, match="written by telltale"):
+            load_generator(tmp_path / "odd.safetensors")
     (tmp_path / "broken.safetensors").write_bytes(b"\x80\x04pickle")
     for name in ("other", "broken", "absent"):
         with pytest.raises(InvalidConfig, match="written by telltale"):

@@ -90,12 +90,15 @@ def build_generator(family: str, **sizes: Any) -> nn.Module:
         raise InvalidConfig(expected=f"a family out of {', '.join(FAMILIES)}", found=repr(family), do="Choose one.")
     try:
         return FAMILIES[family](**sizes)
-    except TypeError as error:
+    # Sizes that no memory holds are a RuntimeError of torch, those that do not go together a ValueError of diffusers.
+    except (TypeError, ValueError, RuntimeError) as error:
         raise InvalidConfig(expected=f"sizes of {family}", found=str(error), do="Correct the sizes.") from error
 
 
 def save_generator(path: Path, generator: nn.Module, facts: GeneratorFacts) -> None:
     """Write weights and facts, all or nothing; weights as float16, which halves the file and shows in no picture.
+
+    A tensor with a number beyond float16's range is written as it is.
 
     Raises:
         OSError: the file cannot be written; nothing is left behind.
@@ -107,7 +110,11 @@ def save_generator(path: Path, generator: nn.Module, facts: GeneratorFacts) -> N
 
 
 def _small(tensor: Tensor) -> Tensor:
-    return tensor.half() if tensor.is_floating_point() else tensor
+    if not tensor.is_floating_point():
+        return tensor
+    half = tensor.half()
+    # Beyond 65504 a number would come back as infinity.
+    return tensor if bool((half.isinf() & tensor.isfinite()).any()) else half
 
 
 def read_generator_facts(path: Path) -> GeneratorFacts:
@@ -118,7 +125,11 @@ def read_generator_facts(path: Path) -> GeneratorFacts:
     """
     try:
         with safe_open(path, "pt") as stream:
-            return GeneratorFacts(**json.loads((stream.metadata() or {})[HEADER]))
+            facts = GeneratorFacts(**json.loads((stream.metadata() or {})[HEADER]))
+        # What a damaged header holds instead would fail far from here.
+        if not (isinstance(facts.family, str) and isinstance(facts.sizes, dict) and isinstance(facts.made_with, dict)):
+            raise TypeError("family, sizes or made_with of another kind")
+        return facts
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise InvalidConfig(
             expected=f"a generator's file written by telltale: {path}",
