@@ -6,6 +6,7 @@ Importing diffusers takes many seconds, so everything here is slow but the error
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import pytest
@@ -110,6 +111,28 @@ def test_pickles_and_odd_sizes_are_refused(diffusers: Any, folder: Path, tmp_pat
     (tmp_path / "unet" / "diffusion_pytorch_model.safetensors").write_bytes(b"")
     with pytest.raises(InvalidConfig, match="three channels"):
         open_generator(tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("part", "changed", "said"),
+    [
+        ("unet/config.json", {"up_block_types": ["UpBlock2D"]}, "diffusers can build; found ValueError"),
+        ("unet/config.json", {"down_block_types": ["Odd", "Odd"]}, "diffusers can build; found ValueError"),
+        ("unet/config.json", {"num_class_embeds": 3}, "without classes; found .*classes 3"),
+        ("scheduler/scheduler_config.json", {"num_train_timesteps": 2}, "of 3 steps .* found ValueError"),
+        ("scheduler/scheduler_config.json", {"beta_schedule": "odd"}, "found NotImplementedError: odd"),
+        ("scheduler/scheduler_config.json", {"prediction_type": "odd"}, "prediction_type of 'odd'"),
+    ],
+)
+def test_what_diffusers_cannot_build_is_said(
+    folder: Path, tmp_path: Path, part: str, changed: dict[str, Any], said: str
+) -> None:
+    copytree(folder, tmp_path / "pipeline")
+    file = tmp_path / "pipeline" / part
+    file.write_text(json.dumps(json.loads(file.read_text()) | changed))
+    with pytest.raises(InvalidConfig, match=said):
+        open_generator(tmp_path / "pipeline", steps=STEPS)
 
 
 @pytest.mark.slow

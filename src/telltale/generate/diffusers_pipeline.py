@@ -20,6 +20,7 @@ from telltale.generate.loading import with_weights
 
 INDEX_FILE, WEIGHTS = "model_index.json", "unet/diffusion_pytorch_model.safetensors"
 PIPELINES = ("DDPMPipeline", "DDIMPipeline")
+_PREDICTED = ("epsilon", "sample", "v_prediction")
 _PARTS = {"unet": "unet/config.json", "scheduler": "scheduler/scheduler_config.json"}
 
 
@@ -35,7 +36,8 @@ class DenoisedNoise(nn.Module):
 
     Raises:
         MissingExtra: without diffusers.
-        InvalidConfig: pictures that are not square or not of three channels, or less than one step.
+        InvalidConfig: pictures that are not square or not of three channels, less than one step, classes, or what
+            diffusers itself refuses, such as more steps than the scheduler knows.
     """
 
     def __init__(self, *, unet: Mapping[str, Any], scheduler: Mapping[str, Any], steps: int = 25) -> None:
@@ -48,10 +50,27 @@ class DenoisedNoise(nn.Module):
                 found=f"sample_size {side}, channels {channels}, {steps} steps",
                 do="Use an unconditional pipeline of pictures; latent ones are not read.",
             )
+        if unet.get("class_embed_type") is not None or unet.get("num_class_embeds") is not None:
+            raise InvalidConfig(
+                expected="a U-Net of pictures without classes",
+                found=f"class_embed_type {unet.get('class_embed_type')}, classes {unet.get('num_class_embeds')}",
+                do="Use an unconditional pipeline: nobody says which class a picture should have.",
+            )
+        predicted = scheduler.get("prediction_type", "epsilon")
         self.latent, self.side = 3 * side * side, side
-        self.unet: nn.Module = diffusers.UNet2DModel.from_config(dict(unet))
-        self.scheduler = diffusers.DDIMScheduler.from_config(dict(scheduler))
-        self.scheduler.set_timesteps(steps)
+        try:
+            self.unet: nn.Module = diffusers.UNet2DModel.from_config(dict(unet))
+            self.scheduler = diffusers.DDIMScheduler.from_config(dict(scheduler))
+            self.scheduler.set_timesteps(steps)
+            if predicted not in _PREDICTED:
+                raise ValueError(f"a prediction_type of {predicted!r}")
+        # Unknown blocks, lists of different lengths, an unknown schedule, more steps than it has.
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise InvalidConfig(
+                expected=f"a U-Net and a scheduler of {steps} steps that diffusers can build",
+                found=f"{type(error).__name__}: {' '.join(str(error).split())[:400].rstrip('.')}",
+                do="Check the pipeline's config.json files, or ask for fewer steps.",
+            ) from error
 
     def forward(self, latents: Float[Tensor, "n latent"]) -> Float[Tensor, "n 3 side side"]:
         """Noise to images."""
