@@ -1,5 +1,6 @@
 """A generator learns to fool a fixed classifier, goes on as if never interrupted, and stops where it breaks."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from telltale.errors import InvalidConfig, TrainingStopped
@@ -18,6 +20,7 @@ from telltale.generate.finetuning_judge import Judge, judge_of
 from telltale.generate.finetuning_losses import MovedLatents, OwnLoss, adversarial, resynthesis, staying
 from telltale.generate.gan import ConvolutionalCritic, ConvolutionalGenerator
 from telltale.generate.latents import normal_latents
+from telltale.generate.training_state import read_facts
 from telltale.generate.vae import Vae
 from telltale.image import Preparation
 from telltale.learn.classifier import PatchClassifier, build
@@ -273,6 +276,36 @@ def test_a_classifier_that_moves_is_noticed(pictures: Tensor, tmp_path: Path) ->
         list(steps)
 
 
+@pytest.mark.parametrize("history", [None, [], [{"step": 0}], 3])
+def test_a_state_without_its_records_is_damaged(
+    history: object, pictures: Tensor, judge: Judge, tmp_path: Path
+) -> None:
+    run(pictures, judge, tmp_path, parts=1)
+    path = tmp_path / STATE_FILE
+    facts, tensors = read_facts(path), load_file(path)
+    assert facts is not None
+    facts.pop("history")
+    kept = facts if history is None else {**facts, "history": history}
+    save_file(tensors, path, {"facts": json.dumps(kept)})
+    with pytest.raises(TrainingStopped, match="records of checks"):
+        run(pictures, judge, tmp_path)
+    save_file(tensors, path, {"facts": "[1]"})
+    with pytest.raises(TrainingStopped, match="a training state"):
+        read_facts(path)
+
+
+def test_a_state_with_nan_is_damaged_though_nothing_is_left_to_do(
+    pictures: Tensor, judge: Judge, tmp_path: Path
+) -> None:
+    run(pictures, judge, tmp_path)
+    path = tmp_path / STATE_FILE
+    facts, tensors = read_facts(path), load_file(path)
+    tensors["network.generator.rgb.weight"][0] = torch.nan
+    save_file(tensors, path, {"facts": json.dumps(facts)})
+    with pytest.raises(TrainingStopped, match="finite weights"):
+        run(pictures, judge, tmp_path)
+
+
 def test_another_run_s_state_is_refused(pictures: Tensor, judge: Judge, tmp_path: Path) -> None:
     run(pictures, judge, tmp_path, parts=1)
     with pytest.raises(TrainingStopped, match="other settings"):
@@ -325,6 +358,7 @@ def test_settings_that_mean_nothing_are_refused() -> None:
         {"learning_rate": 0.0},
         {"least_diversity": 2.0},
         {"quality_within": -0.1},
+        {"quality_within": float("inf")},
         {"warm_up": -1},
     ):
         with pytest.raises(InvalidConfig, match=next(iter(wrong))):

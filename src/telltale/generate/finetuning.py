@@ -119,7 +119,7 @@ def history(out: Path) -> list[Step]:
         TrainingStopped: its state is damaged.
     """
     facts = read_facts(out / STATE_FILE)
-    return [] if facts is None else [Step(**one) for one in facts["history"]]
+    return [] if facts is None else _records(facts, out / STATE_FILE)
 
 
 def seconds_per_step(generator: nn.Module, against: Sequence[Judge], own: OwnLoss, settings: FinetuneConfig) -> float:
@@ -311,7 +311,7 @@ def _resumed(run: _Run) -> list[Step]:
             found=f"other {', '.join(different)}: {[run.facts[name] for name in different]}",
             do="Go on with what it began with, or begin in another folder.",
         )
-    past = [Step(**one) for one in facts["history"]]
+    past = _records(facts, run.path)
     if run.settings.quality_within is not None and past[0].quality is None:
         raise InvalidConfig(
             expected="a quality at the start of the run, since quality_within asks for a share of it",
@@ -319,4 +319,25 @@ def _resumed(run: _Run) -> list[Step]:
             do="Go on without quality_within, or begin in another folder with quality measured.",
         )
     restore(run.path, run.networks(), run.optimisers())
+    # No check saves such numbers. A run that has nothing left to do would write them as its result.
+    held = [tensor for network in run.networks().values() for tensor in network.state_dict().values()]
+    if not all(bool(tensor.isfinite().all()) for tensor in held):
+        raise TrainingStopped(
+            expected=f"finite weights in {run.path}", found="NaN or infinity: a damaged file", do="Begin a new run."
+        )
     return past
+
+
+def _records(facts: Mapping[str, Any], path: Path) -> list[Step]:
+    """A state's records, of which it always has one at least."""
+    try:
+        past = [Step(**one) for one in facts["history"]]
+    except (KeyError, TypeError) as error:
+        raise _no_records(path, f"{type(error).__name__}: {error}") from error
+    if not past:
+        raise _no_records(path, "none")
+    return past
+
+
+def _no_records(path: Path, found: str) -> TrainingStopped:
+    return TrainingStopped(expected=f"records of checks in {path}", found=found, do="Begin a new run.")

@@ -1,6 +1,7 @@
 """How a generator is finetuned against a classifier, and what is measured on the way: plain records."""
 
 from dataclasses import asdict, dataclass
+from math import inf
 from typing import Any
 
 from telltale.errors import InvalidConfig
@@ -62,7 +63,8 @@ class FinetuneConfig:
         _require(0 <= self.weight <= _HEAVIEST, "weight", f"0 to {_HEAVIEST:g}", self.weight)
         _require(self.target is None or 0 < self.target <= 1, "target", "a share above 0, at most 1", self.target)
         within = self.quality_within
-        _require(within is None or within >= 0, "quality_within", "a share of 0 or more", within)
+        # JSON, which keeps the settings, has no infinity.
+        _require(within is None or 0 <= within < inf, "quality_within", "a share of 0 or more, finite", within)
         _require(0 <= self.least_diversity <= 1, "least_diversity", "a share, 0 to 1", self.least_diversity)
         _require(self.checked >= 2, "checked", "2 or more samples, which can differ", self.checked)
 

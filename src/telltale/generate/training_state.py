@@ -50,7 +50,7 @@ def read_facts(path: Path) -> dict[str, Any] | None:
         return None
     try:
         with safe_open(path, "pt") as stream:
-            facts: dict[str, Any] = json.loads(stream.metadata()["facts"])
+            facts: dict[str, Any] = dict(json.loads(stream.metadata()["facts"]))
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise TrainingStopped(
             expected=f"a training state in {path}", found=f"{type(error).__name__}: {error}", do="Begin a new run."
