@@ -16,12 +16,15 @@ from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from telltale.cli.finetune import LATENTS_LEARNING_RATE, finetune
+from telltale.cli.finetune_bench import prepare, real_samples
 from telltale.errors import InvalidConfig, InvalidDataset, InvalidDetector, TrainingStopped
+from telltale.generate import finetuning
 from telltale.generate.adapters import open_generator
 from telltale.generate.autoencoder import decoder, encoder
 from telltale.generate.dcgan import Dcgan
 from telltale.generate.families import GeneratorFacts, build_generator, load_generator, save_generator
 from telltale.generate.finetuning_config import FinetuneConfig
+from telltale.generate.finetuning_errors import Collapsed
 from telltale.image import Preparation
 from telltale.learn import checkpoint
 from telltale.learn.classifier import build
@@ -149,6 +152,42 @@ def test_a_generator_is_not_overwritten_by_what_became_of_it(home: Path, tmp_pat
     assert given.read_bytes() == (home / "gan.safetensors").read_bytes()
 
 
+@pytest.mark.parametrize("name", ["latents.safetensors", "steps.csv", "before_after.png", "failures.csv", "run.json"])
+def test_no_file_of_somebody_else_is_overwritten(name: str, home: Path, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(InvalidConfig, match=f"no file is lost: .*{name} in it"):
+        run(*words(home), "--loss", "latents", "--out", tmp_path)
+    assert (tmp_path / name).read_text() == "mine"
+
+
+def test_a_split_keeps_its_photographs_only_where_folders_say_which(tmp_path: Path) -> None:
+    for folder in ("split/train", "split/test", "plain"):
+        (tmp_path / folder).mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / folder / "a.png")
+    both = [tmp_path / "split", tmp_path / "plain"]
+    assert [one.path.parent.name for one in real_samples(both, "train")] == ["train", "plain"]
+    assert len(real_samples(both, None)) == 3
+    with pytest.raises(InvalidDataset, match="these sources, split validation"):
+        real_samples(both[:1], "validation")
+
+
+def test_manipulated_frames_of_faceforensics_are_no_photographs(tmp_path: Path) -> None:
+    for folder in ("original_sequences/youtube/c23/images/000", "manipulated_sequences/Deepfakes/c23/images/000_001"):
+        (tmp_path / folder).mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / folder / "0.png")
+    assert [one.source for one in real_samples([tmp_path], None)] == ["youtube"]
+
+
+def test_a_dry_run_counts_what_moves_and_refuses_what_a_run_refuses(home: Path) -> None:
+    said = run(*words(home, "vae"), "--dry-run")
+    decoding = ("d1", "d2", "d3", "d4", "d5", "bn6", "bn7", "bn8")
+    parameters = build_generator("vae").named_parameters()
+    moving = sum(one.numel() for name, one in parameters if name.split(".")[0] in decoding)
+    assert f"moving parameters     {moving:,}\n" in said
+    with pytest.raises(InvalidConfig, match="--quality-within asks for it; found --no-quality"):
+        run(*words(home), "--quality-within", 0.1, "--no-quality", "--dry-run")
+
+
 def test_a_dry_run_writes_nothing(home: Path, tmp_path: Path) -> None:
     said = run(*words(home), "--out", tmp_path / "out", "--dry-run")
     assert '"loss"' not in said
@@ -184,6 +223,20 @@ def test_a_flow_is_judged_by_its_samples_since_its_resyntheses_are_the_photograp
     save_generator(tmp_path / "glow.safetensors", build_generator("glow", **sizes), facts)
     given = (tmp_path / "glow.safetensors", *words(home)[1:])
     assert '"adversarial"' in run(*given, "--dry-run")
+    settings = FinetuneConfig(batch=2, checked=4, seed=1)
+    for loss in ("adversarial", "latents"):
+        bench = prepare(
+            tmp_path / "glow.safetensors",
+            [str(home / "detector.safetensors")],
+            real_samples([home / "photographs"], None),
+            settings,
+            loss=loss,
+            jpeg=None,
+            quality=False,
+        )
+        seed = 2**32 + 2**31 if loss == "adversarial" else 1
+        with torch.no_grad():
+            assert torch.equal(bench.network(bench.own.checked), load_generator(given[0]).sample(4, seed)), loss  # type: ignore[operator, arg-type]
     with pytest.raises(InvalidConfig, match="loses something"):
         run(*given, "--loss", "resynthesis", "--dry-run")
 
@@ -236,4 +289,19 @@ def test_a_broken_photograph_is_a_row_and_an_exit_code(home: Path, tmp_path: Pat
     (broken / "broken.png").write_bytes(b"no picture")
     said = run(*words(home), "--reals", broken, "--out", tmp_path / "out", code=1)
     assert "1 photographs could not be read" in said
+    assert "broken.png" in (tmp_path / "out" / "failures.csv").read_text()
+
+
+def test_a_run_that_breaks_keeps_what_could_not_be_read(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "broken.png").write_bytes(b"no picture")
+
+    def broken(*_: object) -> None:
+        raise Collapsed(expected="samples that differ", found="none that do", do="Lower the weight.")
+
+    monkeypatch.setattr(finetuning, "_refuse_collapse", broken)
+    with pytest.raises(Collapsed):
+        run(*words(home), "--reals", tmp_path / "more", "--out", tmp_path / "out")
     assert "broken.png" in (tmp_path / "out" / "failures.csv").read_text()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SOME_FAILED = 1
 WEIGHTS_FILE, RUN_FILE = "generator.safetensors", "run.json"
+LATENTS_FILE = "latents.safetensors"
 # run.json states these once, of all steps.
 _SAME_ON_RESUME = ("loss", "seen_as", "photographs_sha256")
 Number = int | None
@@ -121,15 +122,17 @@ def _described(bench: Bench) -> Iterator[str]:
     yield "run"
     for name, value in bench.facts.items():
         yield f"  {name:<21} {json.dumps(value)}"
-    moving = sum(one.numel() for one in bench.network.parameters() if one.requires_grad)
-    yield f"  {'moving parameters':<21} {moving:,}"
     seconds = seconds_per_step(bench.network, bench.judges, bench.own, replace(bench.settings, quality_within=None))
+    # Those that a step reached: an encoder stays as it is.
+    moving = sum(one.numel() for one in bench.network.parameters() if one.grad is not None)
+    yield f"  {'moving parameters':<21} {moving:,}"
     minutes = seconds * (bench.settings.steps + bench.settings.warm_up / 2) / 60
     yield f"cost: {seconds:.3f} s a step, checks apart at most {minutes:.1f} min"
 
 
 def _check_out(out: Path | None, *, resume: bool) -> None:
     from telltale.generate.finetuning import STATE_FILE
+    from telltale.generate.finetuning_folder import FAILURES_FILE, PICTURE_FILE, STEPS_FILE
 
     if out is None:
         raise InvalidConfig(expected="--out FOLDER", found="none", do="Name a new folder, or add --dry-run.")
@@ -139,8 +142,10 @@ def _check_out(out: Path | None, *, resume: bool) -> None:
             found="a run in it",
             do="Add --resume to go on with it, or choose another folder.",
         )
-    # Without a state they are somebody else's, perhaps the very generator that is to be finetuned.
-    taken = [name for name in (WEIGHTS_FILE, RUN_FILE) if (out / name).exists()]
+    # Without a state they are somebody else's, perhaps the very generator that is to be finetuned: the state is written
+    # before any of them.
+    written = (WEIGHTS_FILE, LATENTS_FILE, RUN_FILE, STEPS_FILE, FAILURES_FILE, PICTURE_FILE)
+    taken = [name for name in written if (out / name).exists()]
     if taken and not (out / STATE_FILE).exists():
         raise InvalidConfig(
             expected=f"a new folder, so that no file is lost: {out}",
@@ -169,6 +174,8 @@ def _run(bench: Bench, out: Path) -> None:
         ):
             print(_line(step), flush=True)
             write_steps(out, history(out))
+            # At once: a run that breaks later must not lose them.
+            write_failures(out, bench.failures)
             advance(step)
     past = history(out)
     write_steps(out, past)
@@ -203,7 +210,7 @@ def _write_result(bench: Bench, out: Path, past: "list[Step]") -> None:
         "after": asdict(past[-1]),
     }
     if isinstance(bench.network, MovedLatents):
-        write_whole(out / "latents.safetensors", serialised({"latents": bench.network.latents.detach().contiguous()}))
+        write_whole(out / LATENTS_FILE, serialised({"latents": bench.network.latents.detach().contiguous()}))
     else:
         about = bench.about
         made_with = {

@@ -40,31 +40,46 @@ class Bench:
 def real_samples(sources: list[Path], split: str | None, include: "Sequence[str]" = ()) -> "list[Sample]":
     """The photographs of folders, data sets and manifests; of labelled ones the reals only.
 
+    A split keeps its pictures only, wherever a source says which they are: by label or not. A folder of photographs
+    that says nothing of splits is taken whole.
+
     Raises:
         InvalidDataset: none there; or see `telltale.data.samples.scan`.
         InvalidConfig: a source that no photograph has.
     """
-    from telltale.data.layouts import of_one_label
     from telltale.data.samples import scan
     from telltale.evaluate.evaluation import only_sources
 
     found: list[Sample] = []
     for source in sources:
-        listed = scan([source], split=split) if _says_labels(source) else of_one_label(source, is_fake=False)
+        listed = scan([source], split=split) if _says_labels(source) else _unlabelled(source, split)
         found += [one for one in listed if one.is_fake is False]
     if not found:
         raise InvalidDataset(
-            expected="photographs", found="nothing labelled real in these sources", do="Name real pictures."
+            expected="photographs",
+            found="nothing labelled real in these sources" + ("" if split is None else f", split {split}"),
+            do="Name real pictures.",
         )
     return only_sources(found, include, ())
 
 
+def _unlabelled(source: Path, split: str | None) -> "list[Sample]":
+    """A folder's pictures as photographs; of one split where its folders' names say splits."""
+    from telltale.data.layouts import of_one_label
+
+    listed = of_one_label(source, is_fake=False)
+    says_splits = any(one.split for one in listed)
+    return [one for one in listed if one.split == split] if split is not None and says_splits else listed
+
+
 def _says_labels(source: Path) -> bool:
     """Whether names or tables say what is real; a folder that says nothing is what the option's name says."""
+    from telltale.data.faceforensics import is_faceforensics
     from telltale.data.layouts import pictures, tables
     from telltale.data.vocabulary import label_of
 
-    if not source.is_dir() or tables(source):
+    # FaceForensics++'s own names are no label words: its manipulated frames would pass for photographs.
+    if not source.is_dir() or tables(source) or is_faceforensics(source):
         return True
     words = {word for path in pictures(source) for word in path.relative_to(source).parts[:-1]}
     return any(label_of(word, {}) is not None for word in (source.name, *words))
@@ -114,7 +129,7 @@ def prepare(
         side: of an autoencoder's images, pixels; other generators say theirs.
 
     Raises:
-        InvalidConfig: no generator, or a loss that it does not have.
+        InvalidConfig: no generator, a loss that it does not have, or a wanted quality that is not measured.
         InvalidDetector: a detector without gradients, or damaged.
         InvalidDataset: no photograph that can be read.
     """
@@ -123,6 +138,12 @@ def prepare(
     from telltale.generate.quality import LEAST
     from telltale.learn.checkpoint import file_hash
 
+    if settings.quality_within is not None and not quality:
+        raise InvalidConfig(
+            expected="a measured quality, since --quality-within asks for it",
+            found="--no-quality",
+            do="Leave one of them out.",
+        )
     judges = _judges(against, jpeg)
     opened = open_generator(path, side=side)
     network, about = opened.generator, opened.facts
@@ -189,10 +210,13 @@ def _own(
 
     from telltale.generate.finetuning_losses import MovedLatents, adversarial, resynthesis, staying
     from telltale.generate.gan import ConvolutionalCritic
+    from telltale.generate.glow import TEMPERATURE, Glow
     from telltale.generate.latents import normal_latents
     from telltale.generate.tiny_decoder import TinyDecoder
 
     latent = int(getattr(network, "latent"))  # noqa: B009 (a Module's attributes have no type)
+    # A flow's samples are drawn nearer to the mean than its latents lie: what it never makes is not to be judged.
+    deviation = TEMPERATURE if isinstance(network, Glow) else 1.0
     if loss == "adversarial" and isinstance(network, TinyDecoder):
         raise InvalidConfig(
             expected="a generator that knows which latents are pictures",
@@ -200,7 +224,7 @@ def _own(
             do="Choose another --loss.",
         )
     if loss == "latents":
-        begin = normal_latents(settings.checked, latent, settings.seed)
+        begin = normal_latents(settings.checked, latent, settings.seed) * deviation
         if isinstance(network, TinyDecoder):
             with torch.no_grad():
                 begin = network.encode(pictures[: settings.checked].float() / 127.5 - 1)[0]
@@ -211,4 +235,4 @@ def _own(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         critic = ConvolutionalCritic(side=pictures.shape[-1])
-        return network, adversarial(critic, pictures, settings, latent=latent)
+        return network, adversarial(critic, pictures, settings, latent=latent, deviation=deviation)

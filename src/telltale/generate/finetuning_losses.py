@@ -50,6 +50,7 @@ def adversarial(
     settings: FinetuneConfig,
     *,
     latent: int,
+    deviation: float = 1.0,
 ) -> OwnLoss:
     """The hinge loss of `telltale.generate.gan_training`, its critic learning on beside the generator.
 
@@ -58,6 +59,7 @@ def adversarial(
         pictures: photographs, uint8; each is mirrored in half of its turns.
         settings: batch, samples that are checked, the critic's learning rate, seed.
         latent: length of the generator's latents.
+        deviation: of the normal latents that its samples are made from.
 
     Raises:
         InvalidConfig: fewer pictures than a batch.
@@ -83,8 +85,8 @@ def adversarial(
 
     return OwnLoss(
         side=pictures.shape[-1],
-        inputs=lambda step: normal_latents(batch, latent, _SEEDS * seed + step),
-        checked=normal_latents(settings.checked, latent, _SEEDS * seed + _CHECKED),
+        inputs=lambda step: normal_latents(batch, latent, _SEEDS * seed + step) * deviation,
+        checked=normal_latents(settings.checked, latent, _SEEDS * seed + _CHECKED) * deviation,
         loss=lambda images, step: -said(images, step, 2).mean(),
         learn=learn,
         networks={"critic": critic},
