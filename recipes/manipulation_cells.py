@@ -161,7 +161,8 @@ def cell(asked: Experiment, model: str, kind: str, seed: int) -> dict[str, Any]:
         "weights_sha256": file_hash(weights),
         "commit": commit(),
         "machine": machine(),
-        "scores": [round(detector(one.pixels()).score, 5) for one in asked.bench.tested],
+        # Many digits: a saturated network still ranks.
+        "scores": [round(detector(one.pixels()).score, 9) for one in asked.bench.tested],
     }
     if detector.spec.grid is not None and asked.mask_of is not None:
         found["localisation"] = located(asked, detector, asked.mask_of)
