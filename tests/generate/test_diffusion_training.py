@@ -9,7 +9,7 @@ from torch import Tensor
 
 from telltale.errors import InvalidConfig, TrainingStopped
 from telltale.generate.diffusion import DiffusionModel
-from telltale.generate.diffusion_training import DiffusionConfig, train_diffusion
+from telltale.generate.diffusion_training import DiffusionConfig, _error, train_diffusion
 from telltale.generate.training_loop import STATE_FILE
 
 SETTINGS = DiffusionConfig(steps=6, batch=4, save_every=2)
@@ -71,3 +71,10 @@ def test_what_it_refuses(pictures: Tensor, tmp_path: Path) -> None:
     for wrong in ({"steps": 0}, {"learning_rate": 0.0}):
         with pytest.raises(InvalidConfig, match="1 or more"):
             DiffusionConfig(**wrong)
+
+
+def test_numbers_drawn_on_the_cpu_go_where_the_weights_are() -> None:
+    """On the meta device, which has shapes and no numbers: a tensor left on the CPU would not mix with the others."""
+    model = DiffusionModel(width=8, steps=2).to("meta")
+    pictures = torch.zeros(8, 3, 64, 64, dtype=torch.uint8)
+    assert _error(model, pictures, DiffusionConfig(batch=4), 0).device.type == "meta"

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from telltale.errors import InvalidConfig, TrainingStopped
 from telltale.generate.gan import ConvolutionalCritic, ConvolutionalGenerator
-from telltale.generate.gan_training import STATE_FILE, GanConfig, GanProgress, train_gan
+from telltale.generate.gan_training import STATE_FILE, GanConfig, GanProgress, _update, train_gan
 from telltale.generate.training_state import read_facts
 
 SETTINGS = GanConfig(steps=6, batch=4, save_every=2, seed=1)
@@ -125,3 +125,13 @@ def test_too_few_pictures_and_settings_that_mean_nothing(pictures: Tensor, tmp_p
     for wrong in wrongs:
         with pytest.raises(InvalidConfig, match="1 or more"):
             GanConfig(**wrong)
+
+
+def test_numbers_drawn_on_the_cpu_go_where_the_weights_are() -> None:
+    """On the meta device, which has shapes and no numbers: a tensor left on the CPU would not mix with the others."""
+    generator, critic = ConvolutionalGenerator(upsampling="transposed", latent=8, width=4), ConvolutionalCritic(width=4)
+    networks = {"generator": generator.to("meta"), "critic": critic.to("meta")}
+    optimisers = {name: torch.optim.Adam(one.parameters(), 1e-4) for name, one in networks.items()}
+    settings = GanConfig(batch=4, r1=0.1, r1_every=1)
+    with pytest.raises(RuntimeError, match="cannot be called on meta"):
+        _update(generator, critic, optimisers, torch.zeros(4, 3, 64, 64), settings, 0)

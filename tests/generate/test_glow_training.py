@@ -9,7 +9,7 @@ from torch import Tensor
 
 from telltale.errors import InvalidConfig, TrainingStopped
 from telltale.generate.glow import Glow
-from telltale.generate.glow_training import GlowConfig, train_glow
+from telltale.generate.glow_training import GlowConfig, _bits, train_glow
 from telltale.generate.training_loop import STATE_FILE
 
 SETTINGS = GlowConfig(steps=6, batch=4, save_every=2)
@@ -72,3 +72,10 @@ def test_what_it_refuses(pictures: Tensor, tmp_path: Path) -> None:
     for wrong in ({"steps": 0}, {"learning_rate": 0.0}, {"levels": 0.0}):
         with pytest.raises(InvalidConfig, match="positive"):
             GlowConfig(**wrong)
+
+
+def test_numbers_drawn_on_the_cpu_go_where_the_weights_are() -> None:
+    """On the meta device, which has shapes and no numbers: a tensor left on the CPU would not mix with the others."""
+    model = Glow(width=8, side=64).to("meta").eval()
+    pictures = torch.zeros(8, 3, 64, 64, dtype=torch.uint8)
+    assert _bits(model, pictures, GlowConfig(batch=4), 0).device.type == "meta"

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from telltale.errors import InvalidConfig, TrainingStopped
 from telltale.generate.vae import LATENT, Vae
-from telltale.generate.vae_training import STATE_FILE, VaeConfig, train_vae
+from telltale.generate.vae_training import STATE_FILE, VaeConfig, _update, train_vae
 
 SETTINGS = VaeConfig(steps=6, batch=4, save_every=2)
 
@@ -78,3 +78,11 @@ def test_a_larger_deviation_brings_codes_nearer_to_the_prior(pictures: Tensor, t
         (last,) = train_vae(Vae(), pictures, settings, tmp_path / str(deviation))
         divergences.append(last.divergence)
     assert divergences[1] < divergences[0]
+
+
+def test_numbers_drawn_on_the_cpu_go_where_the_weights_are() -> None:
+    """On the meta device, which has shapes and no numbers: a tensor left on the CPU would not mix with the others."""
+    model, settings = Vae().to("meta"), VaeConfig(batch=4)
+    optimiser = torch.optim.Adam(model.parameters(), 1e-4)
+    with pytest.raises(RuntimeError, match="cannot be called on meta"):
+        _update(model, optimiser, torch.zeros(4, 3, 64, 64), settings, 0)

@@ -125,6 +125,11 @@ def test_every_generator_is_trained_kept_and_told_from_photographs(tmp_path: Pat
     others = ("gan_nearest-0", "vae-0", "factor_analysers-0", "resnet_gan-0", "diffusion-0", "glow-0")
     names = {*(f"gan_transposed-{n}" for n in range(3)), *others}
     assert made == {f"{name}.{ending}" for name in names for ending in ("png", "safetensors")}
+    # Of the larger settings the way they are taken, at the sizes of --quick; and that they can be built.
+    run("train_generators.py", "--data", str(DATA), "--work", str(tmp_path), "--quick", "--large", "--only", "vae-0")
+    assert {path.name for path in (tmp_path / "quick" / "large" / "results").iterdir()} == {
+        *("vae-0.png", "vae-0.safetensors"),
+    }
     generators = str(tmp_path / "quick" / "results")
     run("generator_quality.py", "--data", str(DATA), "--generators", generators, "--work", str(tmp_path), "--quick")
     measured = list(csv.DictReader((tmp_path / "quick" / "generators.csv").read_text().splitlines()))

@@ -99,11 +99,13 @@ def _share(step: int, steps: int) -> float:
 
 
 def _error(model: DiffusionModel, pictures: UInt8[Tensor, "n 3 64 64"], settings: DiffusionConfig, step: int) -> Tensor:
-    real = drawn(pictures, settings.batch, settings.seed, step)
+    # Drawn on the CPU, so that a seed means the same on every device.
+    device = model.into.weight.device
+    real = drawn(pictures, settings.batch, settings.seed, step).to(device)
     random = torch.Generator().manual_seed(settings.seed * 2**32 + step)
     # Evenly spread over the batch, so that no step sees only late times.
-    times = (torch.arange(len(real)) + torch.rand(len(real), generator=random)) / len(real)
+    times = ((torch.arange(len(real)) + torch.rand(len(real), generator=random)) / len(real)).to(device)
     signal, noise = signal_and_noise(times)
-    drawn_noise = torch.randn(real.shape, generator=random)
+    drawn_noise = torch.randn(real.shape, generator=random).to(device)
     said = model.velocity(signal * real + noise * drawn_noise, times)
     return (said - (signal * drawn_noise - noise * real)).square().mean()

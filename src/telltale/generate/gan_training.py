@@ -200,12 +200,16 @@ def _update(
     settings: GanConfig,
     step: int,
 ) -> np.ndarray:
-    """One step of each network; returns both losses and what the critic said of real and of made pictures."""
-    seed = settings.seed * 2**32 + step
+    """One step of each network; returns both losses and what the critic said of real and of made pictures.
+
+    Numbers are drawn on the CPU, so that a seed means the same on every device.
+    """
+    seed, device = settings.seed * 2**32 + step, next(generator.parameters()).device
+    real = real.to(device)
     random = torch.Generator().manual_seed(seed)
     latent = int(getattr(generator, "latent"))  # noqa: B009 (a Module's attributes have no type)
     with torch.no_grad():
-        made = generator(normal_latents(len(real), latent, 2 * seed))
+        made = generator(normal_latents(len(real), latent, 2 * seed).to(device))
     of_real, of_made = critic(augmented(real, random)), critic(augmented(made, random))
     critic_loss = torch.relu(1 - of_real).mean() + torch.relu(1 + of_made).mean()
     penalty = torch.zeros(())
@@ -216,7 +220,7 @@ def _update(
     optimisers["critic"].step()
 
     critic.requires_grad_(False)
-    of_new: Tensor = critic(augmented(generator(normal_latents(len(real), latent, 2 * seed + 1)), random))
+    of_new: Tensor = critic(augmented(generator(normal_latents(len(real), latent, 2 * seed + 1).to(device)), random))
     generator_loss = -of_new.mean()
     optimisers["generator"].zero_grad(set_to_none=True)
     torch.autograd.backward(generator_loss)
@@ -237,11 +241,12 @@ def augmented(images: Float[Tensor, "n 3 side side"], random: torch.Generator) -
     """Each image shifted by up to an eighth of its side, grey where nothing comes in, and made brighter or darker."""
     n, _, side, _ = images.shape
     most = side // _SHIFT
-    brightness = (torch.rand(n, 1, 1, 1, generator=random) - 0.5) * 2 * _BRIGHTNESS
-    down, right = torch.randint(0, 2 * most + 1, (2, n, 1), generator=random)
+    brightness = ((torch.rand(n, 1, 1, 1, generator=random) - 0.5) * 2 * _BRIGHTNESS).to(images.device)
+    down, right = torch.randint(0, 2 * most + 1, (2, n, 1), generator=random).to(images.device)
     padded = nn.functional.pad(images + brightness, (most, most, most, most))
-    rows, columns = down + torch.arange(side), right + torch.arange(side)
-    shifted: Tensor = padded[torch.arange(n)[:, None, None], :, rows[:, :, None], columns[:, None, :]]
+    steps, each = torch.arange(side, device=images.device), torch.arange(n, device=images.device)
+    rows, columns = down + steps, right + steps
+    shifted: Tensor = padded[each[:, None, None], :, rows[:, :, None], columns[:, None, :]]
     return shifted.permute(0, 3, 1, 2)
 
 

@@ -110,8 +110,10 @@ def train_glow(
 
 
 def _bits(model: Glow, pictures: UInt8[Tensor, "n 3 side side"], settings: GlowConfig, step: int) -> Tensor:
+    # Drawn on the CPU, so that a seed means the same on every device.
     real = drawn(pictures, settings.batch, settings.seed, step)
     random = torch.Generator().manual_seed(settings.seed * 2**32 + step)
     noisy = real + (torch.rand(real.shape, generator=random) - 0.5) * settings.levels * _LEVEL
+    noisy = noisy.to(next(model.parameters()).device)
     bits: Tensor = -model.log_likelihood(noisy).mean() / model.latent / log(2) - log(settings.levels * _LEVEL) / log(2)
     return bits

@@ -151,8 +151,11 @@ def _update(
 ) -> np.ndarray:
     """One step; returns mean squared error and divergence."""
     random = torch.Generator().manual_seed(settings.seed * 2**32 + step)
+    # Drawn on the CPU, so that a seed means the same on every device.
+    real = real.to(model.d1.weight.device)
     middle, log_variance = model.encode(real)
-    latents = middle + torch.randn(len(real), LATENT, generator=random) * (0.5 * log_variance).exp()
+    noise = torch.randn(len(real), LATENT, generator=random).to(real.device)
+    latents = middle + noise * (0.5 * log_variance).exp()
     squared = (model(latents) - real).square().flatten(1)
     divergence = 0.5 * (middle.square() + log_variance.exp() - 1 - log_variance).sum(1)
     weight = min(1.0, (step + 1) / max(1.0, settings.warm_up * settings.steps))
