@@ -50,7 +50,7 @@ from telltale.provenance import commit, invocation
 
 NAME = "equation4_settings"
 SEEDS = (7,)
-# Steps of the control, which has no target to stop at: as many as the first table took at most.
+# Steps of the control, which fools nobody and so meets no target: as many as the first table took at most.
 CONTROL_STEPS = 60
 SETTINGS: dict[str, dict[str, Any]] = {
     "as first published": {"learning_rate": 1e-5, "check_every": 20},
