@@ -62,7 +62,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 def how(bench: Contest, setting: str, seed: int) -> FinetuneConfig:
     if bench.quick:
         return settings(bench, seed)
-    return replace(settings(bench, seed), **{"target": 0.85, "warm_up": 150, "weight": 1.0, **SETTINGS[setting]})
+    return replace(settings(bench, seed), **SETTINGS[setting])
 
 
 def cell(bench: Contest, setting: str, architecture: str, seed: int) -> dict[str, Any]:

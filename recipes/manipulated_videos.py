@@ -41,7 +41,7 @@ import torch
 from jaxtyping import Bool
 
 from manipulated import CUT, MANIPULATIONS, layout
-from manipulation_cells import ESSENTIAL, QUICK, Experiment, cell, rows
+from manipulation_cells import ESSENTIAL, QUICK, Experiment, fill, rows
 from manipulation_summary import COLUMNS
 from sharing import alone, unclaimed
 from table_faceforensics import crops, masks_of, picture_of
@@ -259,16 +259,7 @@ def wanted(asked: Sequence[Experiment]) -> list[tuple[str, str, int]]:
 def run(asked: Sequence[Experiment], work: Path) -> None:
     """Every missing cell."""
     for model, kind, fold in unclaimed(work, NAME, wanted(asked)):
-        one = asked[fold]
-        path = one.path_of(model, kind, fold)
-        if not path.exists():
-            found = cell(one, model, kind, fold)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_suffix(".tmp")
-            temporary.write_text(json.dumps(found) + "\n")
-            temporary.replace(path)
-            said = [f"{row['tested_on']} {row['auc']:.2f}" for row in rows(one, found)]
-            print(path.stem, f"{found['seconds']} s", *said, flush=True)
+        fill(asked[fold], model, kind, fold)
 
 
 def summarise(asked: Sequence[Experiment], command: str) -> None:
@@ -302,7 +293,10 @@ def summarise(asked: Sequence[Experiment], command: str) -> None:
         "cells": len(found),
         "missing": missing,
         "seconds_of_all_cells": sum(one["seconds"] for one in found),
-        "frames": {str(fold): sum(not sample.is_fake for sample in one.bench.tested) for fold, one in enumerate(asked)},
+        "frames": {
+            str(fold): sum(not sample.is_fake for sample in asked[fold].bench.tested)
+            for fold in sorted({one["seed"] for one in found})
+        },
     }
     (results / f"{NAME}.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
     (results / f"{NAME}.md").write_text("\n".join(markdown(about, table)) + "\n", encoding="utf-8")

@@ -211,15 +211,20 @@ def surest(asked: Experiment, detector: Detector, parse: Parse) -> dict[str, dic
 def run(asked: Experiment) -> None:
     """Every missing cell."""
     for model, kind, seed in unclaimed(asked.bench.work, asked.name, asked.wanted()):
-        path = asked.path_of(model, kind, seed)
-        if not path.exists():
-            found = cell(asked, model, kind, seed)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_suffix(".tmp")
-            temporary.write_text(json.dumps(found) + "\n")
-            temporary.replace(path)
-            said = [f"{row['tested_on']} {row['auc']:.2f}" for row in rows(asked, found)]
-            print(path.stem, f"{found['seconds']} s", *said, flush=True)
+        fill(asked, model, kind, seed)
+
+
+def fill(asked: Experiment, model: str, kind: str, seed: int) -> None:
+    """One cell, where it is missing."""
+    path = asked.path_of(model, kind, seed)
+    if not path.exists():
+        found = cell(asked, model, kind, seed)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(json.dumps(found) + "\n")
+        temporary.replace(path)
+        said = [f"{row['tested_on']} {row['auc']:.2f}" for row in rows(asked, found)]
+        print(path.stem, f"{found['seconds']} s", *said, flush=True)
 
 
 def pools(asked: Experiment) -> dict[str, NDArray[np.intp]]:

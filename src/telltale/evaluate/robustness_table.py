@@ -117,7 +117,8 @@ def table(
         seed: of the bootstrap.
     """
     for model, detector in detectors.items():
-        clean, draws = _read(cell_file(out, model, CLEAN), samples), _draws(out, model, samples, rounds, seed)
+        clean = _read(cell_file(out, model, CLEAN), samples)
+        draws = _draws(cell_file(out, model, CLEAN), samples, clean, rounds, seed)
         for cell in over:
             found = clean if cell == CLEAN else _read(cell_file(out, model, cell), samples)
             about: dict[str, str | float | bool] = {
@@ -133,17 +134,14 @@ def table(
                 yield _row(about, source, label, found, clean, mine, draws)
 
 
-def _draws(out: Path, model: str, samples: Sequence[Sample], rounds: int, seed: int) -> _Draws:
+def _draws(path: Path, samples: Sequence[Sample], clean: _Images, rounds: int, seed: int) -> _Draws:
     """Whole groups, and copies of a picture together, where there are any."""
-    rows = kept_rows(cell_file(out, model, CLEAN), samples)
-    hashes = [None if row is None else row["image_sha256"] for row in rows]
+    hashes = [None if row is None else row["image_sha256"] for row in kept_rows(path, samples)]
     group = together([utf8(sample.group) for sample in samples], hashes)
     named = [one for one in group if one]
     if len(set(named)) == len(named):
         return _Draws(how=None, rounds=rounds, seed=seed)
-    is_fake = np.array([bool(sample.is_fake) for sample in samples])
-    source = np.array([sample.source or "(unnamed)" for sample in samples])
-    return _Draws(how=resampling(is_fake, source, np.array(group, object)), rounds=rounds, seed=seed)
+    return _Draws(how=resampling(clean.is_fake, clean.source, np.array(group, object)), rounds=rounds, seed=seed)
 
 
 def _parts(images: _Images) -> Iterator[tuple[str, str, Bool[np.ndarray, "n"]]]:
@@ -270,8 +268,8 @@ def _line(rows: Sequence[RobustnessRow], cell: Cell) -> str:
     columns = (
         cell.corruption,
         strength,
-        _number(whole.auc),
-        "" if lowest is None else f"{_number(lowest.auc)} {named(lowest.source, lowest.label, both)}",
+        with_interval(whole.auc),
+        "" if lowest is None else f"{with_interval(lowest.auc)} {named(lowest.source, lowest.label, both)}",
         _share(whole.flip),
         "" if flips is None else f"{_share(flips.flip)} {named(flips.source, flips.label, both)}",
         _share(whole.false_alarm),
@@ -291,10 +289,6 @@ def worst(rows: Iterable[RobustnessRow], name: str) -> RobustnessRow | None:
     found = [row for row in rows if row.label in only and getattr(row, name) is not None]
     sign = 1 if name == "auc" else -1
     return min(found, key=lambda row: sign * float(getattr(row, name).value), default=None)
-
-
-def _number(found: Estimate | None) -> str:
-    return with_interval(found)
 
 
 def _share(found: Estimate | None) -> str:
