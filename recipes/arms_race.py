@@ -44,13 +44,12 @@ from equation4 import (
     contest,
     finetuned,
     fixed,
-    keep,
     measured,
     pixels,
     scores,
     settings,
-    write_csv,
 )
+from result_files import keep, write_facts, write_page, write_table
 from sharing import unclaimed
 from telltale.data.sample import Sample
 from telltale.learn.precision import machine
@@ -181,7 +180,7 @@ def summarise(bench: Contest) -> None:
         sys.exit(f"no cells in {bench.cells}: run without --summarise first")
     results = bench.cells.parent
     found = list(rows(cells))
-    write_csv(results / "arms_race.csv", found)
+    write_table(results / "arms_race.csv", found)
     about = {
         "command": invocation(),
         "commit": commit(),
@@ -192,9 +191,9 @@ def summarise(bench: Contest) -> None:
         "missing": missing,
         "seconds_of_all_cells": sum(one["seconds"] for one in cells),
     }
-    (results / "arms_race.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    write_facts(results / "arms_race.json", about)
     lines = [*(fill(line, 118, subsequent_indent="  ") for line in words(found)), "", *markdown(found), "", *outside()]
-    (results / "arms_race.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_page(results / "arms_race.md", lines)
     print(f"written: {results / 'arms_race.md'}, {len(cells)} cells, {len(missing)} missing")
 
 

@@ -28,9 +28,7 @@ Expected: the first classifier falls from 99 % to 60 % or below, a second one is
 """
 
 import argparse
-import csv
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -45,6 +43,7 @@ from jaxtyping import UInt8
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from result_files import keep, write_facts, write_image, write_page, write_table
 from sharing import alone, unclaimed
 from table_seeds import samples
 from telltale.data.corruptions import jpeg
@@ -64,9 +63,9 @@ from telltale.learn.checkpoint import file_hash, restore
 from telltale.learn.classifier import build
 from telltale.learn.config import TrainConfig
 from telltale.learn.precision import machine
-from telltale.learn.train import train
 from telltale.pooling import pool
 from telltale.provenance import commit, invocation
+from trained_networks import told_apart, trained_once
 
 ROOT = Path(__file__).resolve().parent.parent
 REAL, GENERATOR = "celeba64", "gan_transposed-0"
@@ -139,12 +138,8 @@ def classifier(bench: Contest, name: str, architecture: str, seed: int, fakes: S
     which: dict[str, Any] = {"name": name, "architecture": architecture, "seed": seed}
     config = TrainConfig(data=("celeba64 and samples",), **usual | which | more)
     learned = [one for one in [*bench.reals, *fakes] if one.split != "test"]
-    with alone(bench.work, f"train {name}"):
-        if not (out / "done").exists():
-            for _ in train(config, out, resume=out.exists(), samples=learned, command=invocation()):
-                pass
-            (out / "done").touch()
-    return out / "best.safetensors"
+    # Folders of samples are named by the hash of the generator that made them.
+    return trained_once(bench.work, out, config, learned, told_apart(learned))
 
 
 def fixed(weights: Path) -> Judge:
@@ -292,13 +287,6 @@ def run(bench: Contest, seeds: int) -> None:
             keep(path, found)
             print(path.stem, f"{found['seconds']} s", *figures(found).items(), flush=True)
     keep(bench.cells / "transfer.json", matrix(bench, seeds))
-
-
-def keep(path: Path, found: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}")
-    temporary.write_text(json.dumps(found) + "\n")
-    temporary.replace(path)
 
 
 def matrix(bench: Contest, seeds: int) -> dict[str, Any]:
@@ -449,11 +437,11 @@ def summarise(bench: Contest) -> None:
         },
     }
     rows = [{**described(one), **figures(one)} for one in cells]
-    write_csv(results / "equation4.csv", rows)
-    write_csv(results / "transfer_matrix.csv", pairs)
-    (results / "equation4.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-    (results / "equation4.md").write_text("\n".join(markdown(about, rows)) + "\n", encoding="utf-8")
-    figure(bench, cells).save(results / "equation4.png", optimize=True)
+    write_table(results / "equation4.csv", rows)
+    write_table(results / "transfer_matrix.csv", pairs)
+    write_facts(results / "equation4.json", about)
+    write_page(results / "equation4.md", markdown(about, rows))
+    write_image(results / "equation4.png", figure(bench, cells))
     print(f"written: {results / 'equation4.md'}, {len(missing)} cells missing")
 
 
@@ -471,13 +459,6 @@ def summary(pairs: Sequence[dict[str, Any]]) -> dict[str, float]:
         "most": max(called),
         "auc": round(float(np.mean([one["auc"] for one in pairs])), 4),
     }
-
-
-def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, fieldnames=list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def counted(rows: Sequence[dict[str, Any]], holds: Callable[[dict[str, Any]], bool]) -> str:

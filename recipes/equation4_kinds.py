@@ -46,13 +46,12 @@ from equation4 import (
     figures,
     fixed,
     held_out,
-    keep,
     pixels,
     scores,
     settings,
     worse,
-    write_csv,
 )
+from result_files import keep, write_facts, write_page, write_table
 from sharing import alone, unclaimed
 from table_seeds import LATENT_SEEDS, save_as_photographs
 from telltale.data.sample import Sample
@@ -261,8 +260,8 @@ def summarise(bench: Contest) -> None:
     if not cells:
         sys.exit(f"no cells in {bench.cells}: run without --summarise first")
     rows, results = [{**described(one), **figures(one)} for one in cells], bench.cells.parent
-    write_csv(results / "equation4_kinds.csv", rows)
-    (results / "equation4_kinds.md").write_text("\n".join(markdown(rows)) + "\n", encoding="utf-8")
+    write_table(results / "equation4_kinds.csv", rows)
+    write_page(results / "equation4_kinds.md", markdown(rows))
     about = {
         "command": invocation(),
         "commit": commit(),
@@ -273,7 +272,7 @@ def summarise(bench: Contest) -> None:
         "missing": missing,
         "seconds_of_all_cells": sum(one["seconds"] for one in cells),
     }
-    (results / "equation4_kinds.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    write_facts(results / "equation4_kinds.json", about)
     print(f"written: {results / 'equation4_kinds.md'}, {len(missing)} cells missing")
 
 

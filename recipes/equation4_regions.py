@@ -29,7 +29,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from equation4 import ARCHITECTURES, ROOT, SEEDS, Contest, contest, keep, named, wanted, write_csv
+from equation4 import ARCHITECTURES, ROOT, SEEDS, Contest, contest, named, wanted
+from result_files import keep, write_facts, write_page, write_table
 from telltale.explain.face_parsing import SHIPPED, by_parser
 from telltale.explain.face_parts import PARTS
 from telltale.explain.regions import RegionRow, find_regions, region_rows
@@ -143,8 +144,8 @@ def summarise(bench: Contest, cells_at: Path) -> None:
         sys.exit(f"no cells in {cells_at}: run without --summarise first")
     cells.sort(key=lambda one: (ARCHITECTURES.index(one["classifier"]), one["seed"]))
     rows, results = list(lines(cells)), cells_at.parent
-    write_csv(results / "equation4_regions.csv", rows)
-    (results / "equation4_regions.md").write_text("\n".join(markdown(rows)) + "\n", encoding="utf-8")
+    write_table(results / "equation4_regions.csv", rows)
+    write_page(results / "equation4_regions.md", markdown(rows))
     about = {
         "command": invocation(),
         "commit": commit(),
@@ -156,7 +157,7 @@ def summarise(bench: Contest, cells_at: Path) -> None:
         "omitted": {f"{one['classifier']}-{one['seed']}": one["omitted"] for one in cells},
         "missing": [path.stem for path in paths if not path.exists()],
     }
-    (results / "equation4_regions.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    write_facts(results / "equation4_regions.json", about)
     print(f"written: {results / 'equation4_regions.md'}, {len(about['missing'])} cells missing")
 
 

@@ -14,7 +14,6 @@ Several processes of the same command share the work. Cost: a minute each on one
 """
 
 import argparse
-import csv
 import json
 import sys
 import time
@@ -35,7 +34,6 @@ from equation4 import (
     contest,
     finetuned,
     fixed,
-    keep,
     measured,
     named,
     pixels,
@@ -43,6 +41,7 @@ from equation4 import (
     settings,
     worse,
 )
+from result_files import keep, write_page, write_table
 from sharing import unclaimed
 from telltale.generate.finetuning_config import FinetuneConfig, reached
 from telltale.learn.precision import machine
@@ -180,15 +179,12 @@ def summarise(bench: Contest, command: str) -> None:
         sys.exit(f"no cells in {bench.cells}: run without --summarise first")
     columns = [name for name in cells[0] if name not in ("checks", "command", "quality_before", "quality_after")]
     results = bench.cells.parent
-    with (results / f"{NAME}.csv").open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, [*columns, "quality_before", "quality_after"], lineterminator="\n")
-        writer.writeheader()
-        for one in cells:
-            qualities = {name: one[name][0] for name in ("quality_before", "quality_after")}
-            writer.writerow({**{name: one[name] for name in columns}, **qualities})
+    qualities = ("quality_before", "quality_after")
+    rows = ({**{name: one[name] for name in columns}, **{name: one[name][0] for name in qualities}} for one in cells)
+    write_table(results / f"{NAME}.csv", rows)
     missing = len(paths) - len(cells)
     about = f"`{command}`; {len(cells)} runs, {missing} missing; commit {commit()}, {time.strftime('%Y-%m-%d')}."
-    (results / f"{NAME}.md").write_text("\n".join(markdown(cells, about)) + "\n", encoding="utf-8")
+    write_page(results / f"{NAME}.md", markdown(cells, about))
     print(f"written: {results / NAME}.md, {missing} cells missing")
 
 

@@ -18,8 +18,6 @@ Writes results/face_rule.csv and .json. Cost: 2 minutes on one core of a 2021 se
 """
 
 import argparse
-import csv
-import json
 import time
 from collections.abc import Iterable, Iterator
 from importlib.metadata import version
@@ -30,6 +28,7 @@ from typing import Any
 import numpy as np
 
 from figure_heatmaps import pictures, shown
+from result_files import write_facts, write_table
 from table_generators import ROOT
 from telltale.explain.face_parsing import SHIPPED, load_parser
 from telltale.explain.face_parts import names_a_face, shows_a_face
@@ -99,10 +98,7 @@ def main() -> None:
     rows = counted("face", faces(given.data, work, quick=given.quick))
     rows += counted("no face", no_faces(quick=given.quick))
     out = work if given.quick else ROOT / "results"
-    with (out / "face_rule.csv").open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, fieldnames=list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_table(out / "face_rule.csv", rows)
     about = {
         "command": invocation(),
         "commit": commit(),
@@ -111,7 +107,7 @@ def main() -> None:
         "parser_sha256": file_hash(SHIPPED),
         "packages": {name: version(name) for name in ("scikit-learn", "scikit-image")},
     }
-    (out / "face_rule.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    write_facts(out / "face_rule.json", about)
     for kind in ("face", "no face"):
         n, named, shown = (
             sum(row[name] for row in rows if row["kind"] == kind) for name in ("pictures", "named", "shown")

@@ -33,7 +33,6 @@ re-syntheses look like reals everywhere. At block4 and block5 the field is large
 """
 
 import argparse
-import csv
 import json
 import sys
 import time
@@ -48,6 +47,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
+from result_files import write_facts, write_page, write_table
 from table_generators import (
     GENERATOR,
     OTHER_FAKE,
@@ -343,12 +343,8 @@ def grid(
 
 
 def write(bench: Bench, networks: Sequence[Network], results: Path, command: str) -> None:
-    results.mkdir(parents=True, exist_ok=True)
     every = list(rows(networks))
-    with (results / "figure_heatmaps.csv").open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, fieldnames=list(every[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(every)
+    write_table(results / "figure_heatmaps.csv", every)
     save_png(results / "figure_heatmaps.png", figure(networks))
     save_png(results / "figure_heatmaps_contrast.png", contrast_figure(networks))
     kept = {one.source for one in shown(bench)}
@@ -363,8 +359,8 @@ def write(bench: Bench, networks: Sequence[Network], results: Path, command: str
         "left_out": f"{', '.join(sorted({one.source for one in bench.tested} - kept - {*TRAINED_FAKE})) or 'no source'}"
         f" (fewer than {LEAST} pictures)",
     }
-    (results / "figure_heatmaps.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-    (results / "figure_heatmaps.md").write_text("\n".join(markdown(networks)) + "\n", encoding="utf-8")
+    write_facts(results / "figure_heatmaps.json", about)
+    write_page(results / "figure_heatmaps.md", markdown(networks))
     print(f"written: {results / 'figure_heatmaps.png'} and more, {len(networks)} networks")
 
 

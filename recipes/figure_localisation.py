@@ -29,7 +29,6 @@ writes results/localisation.csv, .json, .md and .png from the cells there are.
 """
 
 import argparse
-import csv
 import json
 import sys
 import time
@@ -42,6 +41,7 @@ import numpy as np
 import torch
 
 from composites import CONTROL, ORIGINALS, REGIONS, SOURCES, UNTOUCHED, Composite, composites, fingerprint, mask_of
+from result_files import write_facts, write_figure, write_page, write_table
 from telltale import load as load_shipped
 from telltale.detector import Detector
 from telltale.errors import require
@@ -197,10 +197,7 @@ def run(data: Path, work: Path, networks: Path, folder: Path, *, quick: bool) ->
                 "machine": machine(),
                 "seconds": round(time.perf_counter() - begin),
             }
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_suffix(".tmp")
-            temporary.write_text(json.dumps({**about, "rows": lines}, indent=1) + "\n")
-            temporary.replace(path)
+            write_facts(path, {**about, "rows": lines})
             print(path.stem, f"{about['seconds']} s", *(said(row) for row in lines if is_whole(row)), flush=True)
 
 
@@ -226,10 +223,7 @@ def summarise(folder: Path, command: str) -> None:
     if any(len(mark) > 1 for mark in marks.values()):
         sys.exit(f"cells in {folder} were made from different pictures: delete them and run again")
     out = folder.parent
-    with (out / "localisation.csv").open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, fieldnames=COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(every)
+    write_table(out / "localisation.csv", every, COLUMNS)
     about = {
         "command": command,
         "commit": commit(),
@@ -244,8 +238,8 @@ def summarise(folder: Path, command: str) -> None:
         "cells_of_a_full_run": sum(map(len, SIDES.values())),
         "seconds_of_all_cells": sum(one["seconds"] for one in found),
     }
-    (out / "localisation.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-    (out / "localisation.md").write_text("\n".join(markdown(every, about)) + "\n", encoding="utf-8")
+    write_facts(out / "localisation.json", about)
+    write_page(out / "localisation.md", markdown(every, about))
     draw([row for row in every if is_whole(row)], out / "localisation.png")
     print(f"written: {out / 'localisation.md'}, {len(files)} cells of {about['cells_of_a_full_run']}")
 
@@ -321,9 +315,7 @@ def draw(whole: Sequence[dict[str, Any]], path: Path) -> None:
                 panel.axhline(0.5, color="black", linewidth=0.5)
     handles, labels = panels[0][0].get_legend_handles_labels()
     drawing.legend(handles, labels, loc="outside upper center", ncols=len(SOURCES), frameon=False)
-    temporary = path.with_suffix(".tmp")
-    drawing.savefig(temporary, dpi=90, format="png")
-    temporary.replace(path)
+    write_figure(path, drawing, 90)
 
 
 def main() -> None:

@@ -18,7 +18,6 @@ server CPU, besides building and training.
 """
 
 import argparse
-import csv
 import json
 import sys
 import time
@@ -31,6 +30,7 @@ import torch
 
 import telltale
 from figure_heatmaps import pictures, shown
+from result_files import keep, write_facts, write_page, write_table
 from ship_detector import HELD_OUT
 from table_generators import ROOT, Bench, trained
 from telltale.detector import Detector
@@ -80,10 +80,7 @@ def network(bench: Bench, model: str, kept: Path) -> dict[str, Any]:
         "omitted": len(regions.omissions),
         "rows": [asdict(row) for row in region_rows(regions)],
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(values) + "\n")
-    temporary.replace(path)
+    keep(path, values)
     print(model, f"{values['seconds']:.0f} s, {values['omitted']} pictures without a face", flush=True)
     return values
 
@@ -121,12 +118,9 @@ def write(networks: Sequence[dict[str, Any]], results: Path, bench: Bench, comma
         for found in networks
         for line in table([RegionRow(**r) for r in found["rows"]])
     ]
-    with (results / "regions.csv").open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, fieldnames=list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_table(results / "regions.csv", rows)
     (results / "figure_regions.png").write_bytes(chart(together(networks)))
-    (results / "regions.md").write_text("\n".join(markdown(networks)) + "\n", encoding="utf-8")
+    write_page(results / "regions.md", markdown(networks))
     about = {
         "command": command,
         "commit": commit(),
@@ -146,7 +140,7 @@ def write(networks: Sequence[dict[str, Any]], results: Path, bench: Bench, comma
         ],
         "machine": machine(),
     }
-    (results / "regions.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    write_facts(results / "regions.json", about)
     print(f"written: {results / 'regions.csv'}, {results / 'figure_regions.png'}")
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 import telltale
+from result_files import write_page
 from telltale.explain.heatmaps import overlay
 from telltale.image import Pixels, resize
 
@@ -34,7 +35,7 @@ def main() -> None:
         printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     # The last line names the page by its path, which is another on every machine.
     lines = [line for line in printed.splitlines() if line and "page:" not in line]
-    (ROOT / "results" / "demo.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_page(ROOT / "results" / "demo.txt", lines)
     detector = telltale.load("telltale-faces")
     pixels = at_height(telltale.decode(EXAMPLES / f"{SHOWN}.jpg"))
     truth = at_height(telltale.decode(EXAMPLES / "masks" / f"{SHOWN}.png"))

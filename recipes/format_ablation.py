@@ -23,7 +23,6 @@ every model seems good; built, the header probe guesses and the networks are not
 """
 
 import argparse
-import csv
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -38,6 +37,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from result_files import keep, write_facts, write_figure, write_table
 from telltale.data.cues import container_cues
 from telltale.data.equalise import choose_quality, choose_window, encode, equalise, picture_key
 from telltale.data.formats import format_facts
@@ -268,10 +268,7 @@ def cells(bench: Bench, models: tuple[str, ...], seeds: Sequence[int]) -> Iterat
                 if not path.exists():
                     begin = time.perf_counter()
                     rows = cell(bench, model, preparation, seed)
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    temporary = path.with_suffix(".tmp")
-                    temporary.write_text(json.dumps({"rows": rows, "seconds": time.perf_counter() - begin}))
-                    temporary.replace(path)
+                    keep(path, {"rows": rows, "seconds": time.perf_counter() - begin})
                     print(
                         path.stem, f"{time.perf_counter() - begin:.0f} s", [row["auc"] for row in rows][:4], flush=True
                     )
@@ -315,9 +312,7 @@ def figure(rows: list[dict[str, Any]], path: Path) -> None:
     panels[0].axhline(0.5, color="black", linewidth=0.8, linestyle="dotted")
     panels[0].text(-0.15, 0.46, "guessing", fontsize=9)
     panels[0].legend(loc="lower left", frameon=False, fontsize=9)
-    temporary = path.with_suffix(".tmp")
-    drawing.savefig(temporary, dpi=110, format="png")
-    temporary.replace(path)
+    write_figure(path, drawing, 110)
 
 
 def pictures_of(data: Path, *, quick: bool) -> dict[str, list[Picture]]:
@@ -363,10 +358,7 @@ def main() -> None:
         list(cells(bench, chosen_models, seeds if chosen.seed is None else [chosen.seed]))
         return
     rows = [row for found in cells(bench, models, seeds) for row in found]
-    with (results / "format_ablation.csv").open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, fieldnames=COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_table(results / "format_ablation.csv", rows, COLUMNS)
     figure(rows, results / "format_ablation.png")
     about = {
         "command": invocation(),
@@ -380,7 +372,7 @@ def main() -> None:
         ),
         "seeds": len(seeds),
     }
-    (results / "format_ablation.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    write_facts(results / "format_ablation.json", about)
 
 
 if __name__ == "__main__":

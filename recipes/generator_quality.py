@@ -18,7 +18,6 @@ which blur, farther away than the GANs; every one above the floor.
 """
 
 import argparse
-import csv
 import json
 import time
 from collections.abc import Sequence
@@ -29,6 +28,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from result_files import keep, write_facts, write_table
 from table_seeds import REAL, samples
 from telltale.data.sample import Sample
 from telltale.data.samples import scan
@@ -59,10 +59,7 @@ def measured(path: Path, pictures: Sequence[Sample], held_out: Any) -> dict[str,
     """Distance of pictures to the photographs held out, from the file at `path` or measured and kept there."""
     if not path.exists():
         found = kernel_distance(features(pictures), held_out)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps({"kid": round(found.value, 5), "kid_error": round(found.error, 5)}))
-        temporary.replace(path)
+        keep(path, {"kid": round(found.value, 5), "kid_error": round(found.error, 5)})
     kept: dict[str, float] = json.loads(path.read_text())
     return kept
 
@@ -109,10 +106,7 @@ def main() -> None:
     everything = [one for one in scan([chosen.data / "manifest.csv"]) if one.source == REAL]
     reals = everything[:: 80 if chosen.quick else 1]
     found = rows(reals, chosen.generators, work)
-    with (results / "generators.csv").open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, fieldnames=COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(found)
+    write_table(results / "generators.csv", found, COLUMNS)
     about = {
         "command": invocation(),
         "commit": commit(),
@@ -123,7 +117,7 @@ def main() -> None:
         "generators_sha256": {path.stem: file_hash(path) for path in sorted(chosen.generators.glob("*.safetensors"))},
         "rows": found,
     }
-    (results / "generators.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    write_facts(results / "generators.json", about)
     print(f"written: {results / 'generators.csv'}")
 
 

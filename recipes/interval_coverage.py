@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from result_files import write_table
 from telltale.evaluate.metrics import bias_corrected, ece_if_calibrated
 from telltale.evaluate.resampling import FIGURES, prepared
 
@@ -92,12 +93,7 @@ def main() -> None:
         writer.writeheader()
         writer.writerows(rows)
         return
-    temporary = RESULT.with_suffix(".tmp")
-    with temporary.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, fieldnames=COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    temporary.replace(RESULT)
+    write_table(RESULT, rows, COLUMNS)
     print(f"written: {RESULT}, {time.perf_counter() - begin:.0f} s")
 
 

@@ -17,7 +17,6 @@ the files there are.
 """
 
 import argparse
-import csv
 import json
 import sys
 import time
@@ -30,7 +29,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sharing import alone, unclaimed
+from result_files import keep, write_facts, write_page, write_table
+from sharing import unclaimed
 from ship_detector import (
     ROOT,
     TRAINED_FAKE,
@@ -46,8 +46,8 @@ from telltale.data.samples import Sample
 from telltale.evaluate.metrics import Estimate, auc, bootstrap
 from telltale.learn.checkpoint import load
 from telltale.learn.precision import machine
-from telltale.learn.train import train
 from telltale.provenance import commit, invocation
+from trained_networks import told_apart, trained_once
 
 DEPTH, EPOCHS, SEEDS = "xception_block2", 3, 1
 ALL = "none"
@@ -87,12 +87,7 @@ def weights(places: Places, samples: list[Sample], left_out: str, seed: int) -> 
         seed=seed,
         steps_per_epoch=5 if places.quick else 250,
     )
-    with alone(places.work, f"left_out {out.name}"):
-        if not (out / "done").exists():
-            for _ in train(settings, out, resume=out.exists(), samples=samples, command=invocation()):
-                pass
-            (out / "done").touch()
-    return out / "best.safetensors"
+    return trained_once(places.work, out, settings, samples, told_apart(samples))
 
 
 def cell(places: Places, everything: list[Sample], tested: list[Sample], left_out: str, seed: int) -> dict[str, Any]:
@@ -121,10 +116,7 @@ def run(places: Places, everything: list[Sample], tested: list[Sample], folder: 
         path = folder / f"{left_out}-{seed}.json"
         if not path.exists():
             found = cell(places, everything, tested, left_out, seed)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_suffix(".tmp")
-            temporary.write_text(json.dumps(found) + "\n")
-            temporary.replace(path)
+            keep(path, found)
             print(path.stem, f"{found['seconds']} s", flush=True)
 
 
@@ -174,10 +166,7 @@ def summarise(folder: Path, tested: list[Sample], fingerprints: dict[str, str], 
         sys.exit(f"files in {folder} were made from other pictures: delete them and run again")
     table = sorted(rows(found, tested), key=lambda row: (row["label"], row["left_out"], row["seed"]))
     results = folder.parent
-    with (results / "leave_one_source_out.csv").open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, fieldnames=COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(table)
+    write_table(results / "leave_one_source_out.csv", table, COLUMNS)
     about = {
         "command": command,
         "commit": commit(),
@@ -188,7 +177,7 @@ def summarise(folder: Path, tested: list[Sample], fingerprints: dict[str, str], 
         "networks_of_a_full_run": SEEDS * (1 + len(TRAINED_FAKE) + len(TRAINED_REAL)),
         "seconds_of_all": sum(one["seconds"] for one in found),
     }
-    (results / "leave_one_source_out.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    write_facts(results / "leave_one_source_out.json", about)
     lines = [
         "# Each source left out in turn",
         "",
@@ -206,7 +195,7 @@ def summarise(folder: Path, tested: list[Sample], fingerprints: dict[str, str], 
             for row in table
         ),
     ]
-    (results / "leave_one_source_out.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_page(results / "leave_one_source_out.md", lines)
     print("\n".join(lines))
 
 

@@ -43,6 +43,7 @@ from jaxtyping import Bool
 from manipulated import CUT, MANIPULATIONS, layout
 from manipulation_cells import ESSENTIAL, QUICK, Experiment, fill, rows
 from manipulation_summary import COLUMNS
+from result_files import write_facts, write_page, write_table
 from sharing import alone, unclaimed
 from table_faceforensics import crops, masks_of, picture_of
 from table_generators import ROOT, Bench
@@ -278,10 +279,7 @@ def summarise(asked: Sequence[Experiment], command: str) -> None:
         sys.exit(f"no cells in {asked[0].bench.cells}: run without --summarise first")
     table = [row for one in found for row in rows(asked[one["seed"]], one)]
     results = asked[0].bench.cells.parent
-    with (results / f"{NAME}.csv").open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, fieldnames=COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(table)
+    write_table(results / f"{NAME}.csv", table, COLUMNS)
     about = {
         "command": command,
         "commit": commit(),
@@ -298,8 +296,8 @@ def summarise(asked: Sequence[Experiment], command: str) -> None:
             for fold in sorted({one["seed"] for one in found})
         },
     }
-    (results / f"{NAME}.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-    (results / f"{NAME}.md").write_text("\n".join(markdown(about, table)) + "\n", encoding="utf-8")
+    write_facts(results / f"{NAME}.json", about)
+    write_page(results / f"{NAME}.md", markdown(about, table))
     print(f"written: {results / NAME}.md, {len(missing)} cells missing")
 
 

@@ -3,7 +3,6 @@
 No script: `table_manipulation.py` and `table_faceforensics.py` run it, each on pictures of its own.
 """
 
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sharing import alone, unclaimed
+from result_files import keep
+from sharing import unclaimed
 from table_generators import Bench, settings
 from telltale.data.sample import Sample
 from telltale.detector import Detector
@@ -26,8 +26,8 @@ from telltale.explain.localisation import Mask, figures, heat_on_picture, locate
 from telltale.explain.regions import find_regions, region_rows
 from telltale.learn.checkpoint import file_hash, load
 from telltale.learn.precision import machine
-from telltale.learn.train import train
 from telltale.provenance import commit, invocation
+from trained_networks import trained_once
 
 # Name -> architecture and augmentation, as `table_generators.py` names them.
 Models = dict[str, tuple[str, str]]
@@ -110,8 +110,7 @@ def named(model: str) -> str:
 
 def trained(asked: Experiment, model: str, kind: str, seed: int) -> Path:
     """The weights of one network: trained, or trained on where an interrupted run stopped."""
-    weights = asked.weights_of(model, kind, seed)
-    out = weights.parent
+    out = asked.weights_of(model, kind, seed).parent
     architecture, augmentation = {name: how for models in asked.models for name, how in models.items()}[model]
     config = replace(
         settings(asked.bench, architecture, augmentation, seed),
@@ -120,18 +119,7 @@ def trained(asked: Experiment, model: str, kind: str, seed: int) -> Path:
         **asked.training,
     )
     samples = [one for one in asked.bench.training if one.source in (asked.real, kind)]
-    with alone(asked.bench.work, f"train {out.name}"):
-        done = out / "done"
-        if not done.exists():
-            for _ in train(config, out, resume=out.exists(), samples=samples, command=invocation()):
-                pass
-            temporary = out / "done.tmp"
-            temporary.write_text(asked.bench.fingerprint)
-            temporary.replace(done)
-        # A cell of it would say that these very pictures were learned. Empty: from before the file said which.
-        elif done.read_text() not in ("", asked.bench.fingerprint):
-            sys.exit(f"{out} was trained on other pictures: delete it and run again")
-    return weights
+    return trained_once(asked.bench.work, out, config, samples, asked.bench.fingerprint)
 
 
 def remembering(detector: Detector) -> Detector:
@@ -219,10 +207,7 @@ def fill(asked: Experiment, model: str, kind: str, seed: int) -> None:
     path = asked.path_of(model, kind, seed)
     if not path.exists():
         found = cell(asked, model, kind, seed)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(found) + "\n")
-        temporary.replace(path)
+        keep(path, found)
         said = [f"{row['tested_on']} {row['auc']:.2f}" for row in rows(asked, found)]
         print(path.stem, f"{found['seconds']} s", *said, flush=True)
 

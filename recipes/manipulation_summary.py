@@ -16,6 +16,7 @@ import numpy as np
 
 from comparisons import Estimate
 from manipulation_cells import Experiment, pools, rows
+from result_files import write_facts, write_figure, write_page, write_table
 from telltale.errors import require
 from telltale.evaluate.resampling import on_draws, prepared, resampling
 from telltale.explain.face_parts import PARTS
@@ -84,10 +85,8 @@ def summarise(asked: Experiment, title: str, command: str) -> None:
     """The CSV of all rows, and the tables people read."""
     found, missing = kept(asked)
     results = asked.bench.cells.parent
-    with (results / f"{asked.name}.csv").open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, fieldnames=COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(row for cells in found.values() for one in cells for row in rows(asked, one))
+    every = (row for cells in found.values() for one in cells for row in rows(asked, one))
+    write_table(results / f"{asked.name}.csv", every, COLUMNS)
     estimates = {
         figure: {key: estimated(asked, cells, figure) for key, cells in found.items()} for figure in ("auc", "ap_fake")
     }
@@ -118,12 +117,12 @@ def summarise(asked: Experiment, title: str, command: str) -> None:
             for figure, several in estimates.items()
         },
     }
-    (results / f"{asked.name}.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    write_facts(results / f"{asked.name}.json", about)
     if any("regions" in one for one in cells):
         write_regions(cells, results / f"{asked.name}_regions.csv")
         draw_regions(asked, cells, results / f"{asked.name}_regions.png")
     lines = [f"# {title}", "", *markdown(asked, about, estimates, found)]
-    (results / f"{asked.name}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_page(results / f"{asked.name}.md", lines)
     print(f"written: {results / f'{asked.name}.md'}, {len(missing)} cells missing")
 
 
@@ -294,6 +293,4 @@ def draw_regions(asked: Experiment, cells: Sequence[dict[str, Any]], path: Path)
     panels[-1].set_xticks(range(len(PARTS)), PARTS, fontsize=8)
     handles, labels = panels[0].get_legend_handles_labels()
     drawing.legend(handles, labels, loc="outside upper center", ncols=min(5, len(models)), frameon=False, fontsize=8)
-    temporary = path.with_suffix(".tmp")
-    drawing.savefig(temporary, dpi=80, format="png", metadata={"Software": None})
-    temporary.replace(path)
+    write_figure(path, drawing, 80)

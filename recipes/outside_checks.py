@@ -25,7 +25,6 @@ detector, on one core of a 2021 server CPU.
 """
 
 import argparse
-import csv
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -42,6 +41,7 @@ import telltale
 from manipulated import MANIPULATIONS
 from manipulation_cells import ESSENTIAL, named
 from outside_faces import COMPOSITES, PORTRAITS, REPLACED, VIDEOS, Face, faces, fingerprint, still_pictures
+from result_files import keep, write_facts, write_page, write_table
 from table_generators import ROOT
 from telltale.detector import Detector
 from telltale.evaluate.metrics import Estimate, auc
@@ -203,10 +203,7 @@ def run(out: Path, found: Sequence[Face], mark: str, networks: Path, cells: Path
                 **cell(loaded(), out, found, wide=name == SHIPPED),
                 "seconds": round(time.perf_counter() - begin),
             }
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_suffix(".tmp")
-            temporary.write_text(json.dumps(known) + "\n")
-            temporary.replace(path)
+            keep(path, known)
             print(name, f"{known['seconds']} s", flush=True)
         made[name] = known
     return made
@@ -253,13 +250,12 @@ def markdown(rows: Sequence[dict[str, Any]], about: dict[str, Any]) -> Iterator[
 
 
 def write(rows: Sequence[dict[str, Any]], results: Path, about: dict[str, Any]) -> None:
-    results.mkdir(parents=True, exist_ok=True)
-    with (results / "outside_checks.csv").open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, fieldnames=COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        for row in rows:
-            values = {name: round(row[name].value, 4) if name in row else "" for name in ("auc", "pointing")}
-            writer.writerow({"set": row["set"], "model": row["model"], "n": row["n"], **values})
+    table = (
+        {"set": row["set"], "model": row["model"], "n": row["n"]}
+        | {name: round(row[name].value, 4) if name in row else "" for name in ("auc", "pointing")}
+        for row in rows
+    )
+    write_table(results / "outside_checks.csv", table, COLUMNS)
     plain = [
         {
             name: [round(x, 4) for x in (value.value, value.low, value.high)] if isinstance(value, Estimate) else value
@@ -267,8 +263,8 @@ def write(rows: Sequence[dict[str, Any]], results: Path, about: dict[str, Any]) 
         }
         for row in rows
     ]
-    (results / "outside_checks.json").write_text(json.dumps({**about, "rows": plain}, indent=1) + "\n")
-    (results / "outside_checks.md").write_text("\n".join(markdown(rows, about)) + "\n", encoding="utf-8")
+    write_facts(results / "outside_checks.json", {**about, "rows": plain})
+    write_page(results / "outside_checks.md", markdown(rows, about))
     print(f"written: {results / 'outside_checks.md'}")
 
 

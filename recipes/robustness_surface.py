@@ -19,7 +19,6 @@ cells there are.
 """
 
 import argparse
-import csv
 import json
 import os
 import sys
@@ -39,6 +38,7 @@ from PIL import __version__ as pillow_version
 from comparisons import Runs, over_seeds
 from contrasts import Answer, Question, answers, conclusions, table, versus
 from number_formats import Gap, gap, number_format, said
+from result_files import keep, write_facts, write_figure, write_page, write_table
 from sharing import unclaimed
 from table_generators import (
     AUGMENTED,
@@ -54,7 +54,7 @@ from table_generators import (
 from telltale.data.samples import Sample
 from telltale.errors import require
 from telltale.evaluate.metrics import auc
-from telltale.evaluate.robustness import CLEAN, Cell, cells, corrupted
+from telltale.evaluate.robustness_cells import CLEAN, Cell, cells, corrupted
 from telltale.image import prepare as prepared_for
 from telltale.learn.checkpoint import load
 from telltale.learn.export import export
@@ -181,10 +181,7 @@ def run(bench: Bench, folder: Path, seeds: Sequence[int], *, only_trained: bool)
             "machine": machine(),
             "trained_in": trained_in(bench, model, augmentation, seed),
         }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps({**about, "rows": found}) + "\n")
-        temporary.replace(path)
+        keep(path, {**about, "rows": found})
         print(path.stem, f"{about['seconds']:.0f} s", flush=True)
 
 
@@ -209,10 +206,7 @@ def summarise(bench: Bench, folder: Path, command: str) -> None:
     if {one["data_fingerprint"] for one in found} != {bench.fingerprint}:
         sys.exit(f"cells in {folder} were made from other pictures: delete them and run again")
     every = [row for one in found for row in one["rows"]]
-    with (results / "robustness_surface.csv").open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, fieldnames=COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(every)
+    write_table(results / "robustness_surface.csv", every, COLUMNS)
     figures = [(one, measured(one["rows"])) for one in found]
     said, gaps = formats(figures)
     about = {
@@ -227,9 +221,9 @@ def summarise(bench: Bench, folder: Path, command: str) -> None:
         "answers": [one.json() for one in answered([values for _, values in figures])],
         "bf16_minus_fp32": {name: None if one is None else asdict(one) for name, one in gaps.items()},
     }
-    (results / "robustness_surface.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    write_facts(results / "robustness_surface.json", about)
     lines = markdown(every, [values for _, values in figures], about, said)
-    (results / "robustness_surface.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_page(results / "robustness_surface.md", lines)
     draw(every, results / "robustness_surface.png")
     print(f"written: {results / 'robustness_surface.md'}, {len(files)} cells of {len(MODELS) * len(SEEDS)}")
 
@@ -461,9 +455,7 @@ def draw(every: list[dict[str, Any]], path: Path) -> None:
     handles, labels = panels[0].get_legend_handles_labels()
     drawing.legend(handles, labels, loc="outside right center", fontsize=8, frameon=False)
     drawing.supylabel("ROC AUC")
-    temporary = path.with_suffix(".tmp")
-    drawing.savefig(temporary, dpi=90, format="png")
-    temporary.replace(path)
+    write_figure(path, drawing, 90)
 
 
 def main() -> None:

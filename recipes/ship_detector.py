@@ -34,6 +34,7 @@ import numpy as np
 import torch
 
 import telltale
+from result_files import write_facts, write_table
 from sharing import alone
 from telltale.data.build import build
 from telltale.data.corruptions import corrupt
@@ -400,11 +401,8 @@ def write_results(
         "rows": rows,
         **facts,
     }
-    (places.results / "shipped_detector.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-    with (places.results / "shipped_detector.csv").open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    write_facts(places.results / "shipped_detector.json", about)
+    write_table(places.results / "shipped_detector.csv", rows)
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import telltale
+from result_files import write_facts
 from ship_detector import (
     NAME,
     RESYNTHESIS,
@@ -64,7 +65,7 @@ def written(found: dict[str, Any]) -> str:
         if abs(value - found["auc"][source]) > 0.002:
             raise SystemExit(f"not the pictures of {REPORT.name}: AUC of {source} {value}, here {found['auc'][source]}")
     report["validation"] = found
-    REPORT.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    write_facts(REPORT, report)
     return f"calibration error {before['calibration_error']} before, {found['calibration_error']} now"
 
 

@@ -40,6 +40,7 @@ from PIL import Image
 
 from manipulation_cells import ESSENTIAL, FURTHER, QUICK, Experiment, run
 from manipulation_summary import summarise
+from result_files import keep
 from sharing import alone
 from table_generators import SEEDS, Bench
 from telltale.data.build import build
@@ -182,9 +183,7 @@ def begun(work: Path, asked: dict[str, str | int]) -> None:
     if differing := [name for name in asked if known.get(name) != asked[name]]:
         said = ", ".join(f"--{name} {known.get(name)} and not {asked[name]}" for name in differing)
         sys.exit(f"{work} was begun with {said}: repeat that, or choose another --work")
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(asked) + "\n")
-    temporary.replace(path)
+    keep(path, asked)
 
 
 def remembering(find: FindFaces) -> FindFaces:

@@ -29,7 +29,6 @@ writes results/table_generators.csv, .json and .md from the cells there are, and
 """
 
 import argparse
-import csv
 import json
 import sys
 import time
@@ -48,6 +47,7 @@ from comparisons import Estimate, Runs, areas
 from contrasts import Answer, Question, answers, chance, conclusions, table, versus
 from depth_choice import chosen_depth, depth_words, validation_auc
 from number_formats import Gap, gap, number_format, said
+from result_files import keep, write_facts, write_page, write_table
 from sharing import alone, unclaimed
 from telltale.data.build import build
 from telltale.data.cues import container_cues
@@ -61,8 +61,8 @@ from telltale.generate.resynthesis import Resynthesise, resynthesiser
 from telltale.learn.checkpoint import file_hash, load
 from telltale.learn.config import TrainConfig
 from telltale.learn.precision import machine
-from telltale.learn.train import train
 from telltale.provenance import commit, invocation
+from trained_networks import trained_once
 
 ROOT = Path(__file__).resolve().parent.parent
 GENERATOR = "stylegan2"
@@ -209,12 +209,7 @@ def trained(bench: Bench, model: str, augmentation: str, seed: int) -> Path:
     """The weights of one network: trained, or trained on where an interrupted run stopped."""
     out = folder_of(bench, model, augmentation, seed)
     config = settings(bench, model, augmentation, seed)
-    with alone(bench.work, f"train {out.name}"):
-        if not (out / "done").exists():
-            for _ in train(config, out, resume=out.exists(), samples=bench.training, command=invocation()):
-                pass
-            (out / "done").touch()
-    return out / "best.safetensors"
+    return trained_once(bench.work, out, config, bench.training, bench.fingerprint)
 
 
 def network(weights: Path) -> Score:
@@ -315,14 +310,6 @@ def complete(bench: Bench, path: Path, weights: Path) -> None:
         return
     if np.allclose(network(weights)(bench.tested[:3]), found["scores"][:3], rtol=0, atol=1e-4):
         keep(path, {**found, "validation_auc": validation_auc(weights)})
-
-
-def keep(path: Path, found: dict[str, Any]) -> None:
-    """Write a cell, all or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(found) + "\n")
-    temporary.replace(path)
 
 
 def pools(bench: Bench) -> Iterator[tuple[str, bool, bool, NDArray[np.intp]]]:
@@ -471,10 +458,8 @@ def summarise(bench: Bench, command: str) -> None:
     """The CSV of all rows, and the tables people read."""
     found, missing = kept(bench, MODELS)
     results = bench.cells.parent
-    with (results / "table_generators.csv").open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, fieldnames=COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(row for cells in found.values() for one in cells for row in rows(bench, one))
+    every = (row for cells in found.values() for one in cells for row in rows(bench, one))
+    write_table(results / "table_generators.csv", every, COLUMNS)
     runs = {key: across(bench, cells, 20 if bench.quick else 1000) for key, cells in found.items()}
     said, gaps = formats(
         found,
@@ -503,9 +488,9 @@ def summarise(bench: Bench, command: str) -> None:
         "answers": [one.json() for one in answered(runs)],
         "bf16_minus_fp32": {name: None if one is None else asdict(one) for name, one in gaps.items()},
     }
-    (results / "table_generators.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    write_facts(results / "table_generators.json", about)
     lines = markdown(about, runs, said)
-    (results / "table_generators.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_page(results / "table_generators.md", lines)
     print(f"written: {results / 'table_generators.md'}, {len(missing)} cells missing")
 
 

@@ -35,9 +35,7 @@ missing.
 """
 
 import argparse
-import csv
 import json
-import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -53,6 +51,7 @@ import table_seeds
 from controlled_summary import Layout, answered, columns, markdown, pools, together
 from depth_choice import validation_auc
 from equation4 import scores
+from result_files import keep, write_facts, write_page, write_table
 from sharing import alone, unclaimed
 from table_generators import AT_MOST, COLUMNS, SEEDS, Bench, figures, formats
 from table_seeds import MODELS, REAL, TRAINED_ON, save_as_photographs, trained
@@ -186,10 +185,7 @@ def run(test: Test, work: Path) -> None:
         kept = json.loads(path.read_text()) if path.exists() else None
         found = scored(test, cell, kept)
         if found != kept:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_suffix(f".{os.getpid()}")
-            temporary.write_text(json.dumps(found) + "\n")
-            temporary.replace(path)
+            keep(path, found)
             areas = [f"{row['source']} {row['auc']:.3f}" for row in rows(test, found)]
             print(path.stem, f"{found['seconds']} s", *areas, flush=True)
 
@@ -287,10 +283,8 @@ def summarise(test: Test, command: str, generators: dict[str, str]) -> None:
     if not found:
         sys.exit(f"no whole cells in {test.cells}: run without --summarise first")
     results = test.cells.parent
-    with (results / f"{NAME}.csv").open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, fieldnames=COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(row for cells in found.values() for one in cells for row in rows(test, one))
+    every = (row for cells in found.values() for one in cells for row in rows(test, one))
+    write_table(results / f"{NAME}.csv", every, COLUMNS)
     these = layout(test)
     # In one order, whatever order a cell's sources were scored in: draws are paired between networks.
     found = {
@@ -330,9 +324,9 @@ def summarise(test: Test, command: str, generators: dict[str, str]) -> None:
         "answers": [one.json() for one in answered(these, runs)],
         "bf16_minus_fp32": {name: None if one is None else asdict(one) for name, one in gaps.items()},
     }
-    (results / f"{NAME}.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    write_facts(results / f"{NAME}.json", about)
     lines = markdown(these, about, found, runs, said)
-    (results / f"{NAME}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_page(results / f"{NAME}.md", lines)
     print(f"written: {results / NAME}.md, {len(missing)} cells missing")
 
 

@@ -25,8 +25,6 @@ without AVX-512 cannot add to the cells or summarise them.
 """
 
 import argparse
-import csv
-import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -42,6 +40,7 @@ from torch import Tensor
 
 from comparisons import Estimate, Runs, areas
 from contrasts import Answer, Question, answers, conclusions, table, versus
+from result_files import keep, write_facts, write_page, write_table
 from sharing import alone, unclaimed
 from table_generators import SEEDS, TRUNCATED, Bench, figures, formats, kept, network, path_of, settings
 from telltale.data.build import build
@@ -51,8 +50,8 @@ from telltale.data.settings import preset
 from telltale.generate.families import load_generator
 from telltale.learn.checkpoint import file_hash
 from telltale.learn.precision import machine
-from telltale.learn.train import train
 from telltale.provenance import commit, invocation
+from trained_networks import trained_once
 
 ROOT = Path(__file__).resolve().parent.parent
 REAL, TRAINED_ON = "celeba64", "gan_transposed-0"
@@ -127,12 +126,7 @@ def trained(bench: Bench, model: str, augmentation: str, seed: int) -> Path:
     """The weights of one network, as in the other table but on whole pictures of 64 px."""
     out = bench.work / "train" / f"{model}-{augmentation}-{seed}".replace(" ", "_")
     config = replace(settings(bench, model, augmentation, seed), crop=None, data=("celeba64 and samples, built",))
-    with alone(bench.work, f"train {out.name}"):
-        if not (out / "done").exists():
-            for _ in train(config, out, resume=out.exists(), samples=bench.training, command=invocation()):
-                pass
-            (out / "done").touch()
-    return out / "best.safetensors"
+    return trained_once(bench.work, out, config, bench.training, bench.fingerprint)
 
 
 def cell(bench: Bench, model: str, augmentation: str, seed: int) -> dict[str, Any]:
@@ -159,10 +153,7 @@ def run(bench: Bench, seeds: int) -> None:
         path = path_of(bench, model, augmentation, seed)
         if not path.exists():
             found = cell(bench, model, augmentation, seed)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_suffix(".tmp")
-            temporary.write_text(json.dumps(found) + "\n")
-            temporary.replace(path)
+            keep(path, found)
             print(path.stem, f"{found['seconds']} s", *(f"{r['source']} {r['auc']:.3f}" for r in rows(bench, found)))
 
 
@@ -247,10 +238,8 @@ def summarise(bench: Bench, command: str, generators: dict[str, str]) -> None:
     """The CSV of all rows, and the table people read."""
     found, missing = kept(bench, MODELS)
     results = bench.cells.parent
-    with (results / "table_seeds.csv").open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, fieldnames=COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(row for cells in found.values() for one in cells for row in rows(bench, one))
+    every = (row for cells in found.values() for one in cells for row in rows(bench, one))
+    write_table(results / "table_seeds.csv", every, COLUMNS)
     runs = {key: across(bench, cells, 20 if bench.quick else 1000) for key, cells in found.items()}
     said, gaps = formats(
         found,
@@ -280,8 +269,8 @@ def summarise(bench: Bench, command: str, generators: dict[str, str]) -> None:
         "answers": [one.json() for one in answered(runs)],
         "bf16_minus_fp32": {name: None if one is None else asdict(one) for name, one in gaps.items()},
     }
-    (results / "table_seeds.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-    (results / "table_seeds.md").write_text("\n".join(markdown(about, runs, said)) + "\n", encoding="utf-8")
+    write_facts(results / "table_seeds.json", about)
+    write_page(results / "table_seeds.md", markdown(about, runs, said))
     print(f"written: {results / 'table_seeds.md'}, {len(missing)} cells missing")
 
 

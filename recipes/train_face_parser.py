@@ -20,7 +20,6 @@ accuracy 0.90.
 """
 
 import argparse
-import json
 import time
 import warnings
 from collections.abc import Iterator, Sequence
@@ -37,6 +36,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import affine_grid, cross_entropy, grid_sample, interpolate
 
+from result_files import write_facts
 from telltale.data.sample import Sample
 from telltale.data.samples import scan
 from telltale.explain.face_parsing import SHIPPED, load_parser
@@ -272,7 +272,7 @@ def main() -> None:
         "machine": machine(),
     }
     written = (work if given.quick else ROOT / "results") / "face_parser.json"
-    written.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    write_facts(written, result)
     print(f"mean IoU {result['mean_iou']}, pixel accuracy {result['pixel_accuracy']}; written: {written}, {onnx}")
 
 

@@ -12,23 +12,12 @@ import telltale
 from telltale.data.corruptions import corrupt
 from telltale.data.sample import Sample
 from telltale.detector import Detector
-from telltale.errors import InvalidConfig, InvalidDataset
+from telltale.errors import InvalidConfig
 from telltale.evaluate.results import read_rows
-from telltale.evaluate.robustness import (
-    CLEAN,
-    SWEEP,
-    Cell,
-    Setup,
-    cell_file,
-    cells,
-    check_pictures,
-    chosen,
-    corrupted,
-    fingerprint,
-    named,
-    open_folder,
-    sweep,
-)
+from telltale.evaluate.robustness import sweep
+from telltale.evaluate.robustness_cells import CLEAN, Cell, corrupted
+from telltale.evaluate.robustness_folder import Setup, cell_file, check_pictures, open_folder
+from telltale.evaluate.selection import fingerprint, named
 from telltale.image import Preparation
 
 pytest.importorskip("pyarrow")
@@ -102,18 +91,6 @@ def test_after_means_on_prepared_pixels(tiny_detector: Path, samples: list[Sampl
     assert after["none", "2.png"] == before["none", "2.png"]
 
 
-def test_what_is_drawn_depends_on_seed_picture_corruption_and_strength_alone() -> None:
-    grey = np.full((16, 16, 3), 128, np.uint8)
-    noise = corrupted(grey, Cell("noise", 8.0), seed=0).astype(int) - 128
-    np.testing.assert_array_equal(corrupted(grey.copy(), Cell("noise", 8.0), seed=0).astype(int) - 128, noise)
-    brighter = corrupted(grey + 1, Cell("noise", 8.0), seed=0).astype(int) - 129
-    other_seed = corrupted(grey, Cell("noise", 8.0), seed=1).astype(int) - 128
-    stronger = corrupted(grey, Cell("noise", 16.0), seed=0).astype(int) - 128
-    for other in (brighter, other_seed, stronger / 2):
-        assert abs(np.corrcoef(noise.ravel(), other.ravel())[0, 1]) < 0.2
-    np.testing.assert_array_equal(corrupted(grey, CLEAN, seed=0), grey)
-
-
 def test_an_interrupted_sweep_goes_on_and_gives_the_same_numbers(
     detector: Detector, samples: list[Sample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,7 +103,7 @@ def test_an_interrupted_sweep_goes_on_and_gives_the_same_numbers(
             raise KeyboardInterrupt
         return corrupt(*words)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("telltale.evaluate.robustness.corrupt", stopping)
+    monkeypatch.setattr("telltale.evaluate.robustness_cells.corrupt", stopping)
     with pytest.raises(KeyboardInterrupt):
         run(detector, samples, tmp_path / "cut")
     assert len(list(read_rows(cell_file(tmp_path / "cut", "tiny", FEW[2])))) == 3
@@ -155,17 +132,6 @@ def test_a_scored_picture_that_changed_is_refused_and_an_unscored_one_may_be_men
     Image.fromarray(picture(3)).save(broken.path)
     with pytest.raises(InvalidConfig, match=r"1 changed since, such as .*a\.png"):
         check_pictures(out, samples)
-
-
-def test_copies_are_counted_and_refused_under_both_labels(tmp_path: Path) -> None:
-    paths = [tmp_path / name for name in ("a.png", "b.png", "c.png")]
-    for path, number in zip(paths, (1, 1, 2), strict=True):
-        Image.fromarray(picture(number)).save(path)
-    alike = [Sample(path=path, is_fake=False) for path in paths]
-    assert check_pictures(tmp_path, alike) == 1
-    torn = [replace(alike[0], is_fake=True), *alike[1:]]
-    with pytest.raises(InvalidDataset, match="one label for the same picture"):
-        check_pictures(tmp_path, torn)
 
 
 def test_a_folder_of_another_sweep_is_refused(detector: Detector, samples: list[Sample], tmp_path: Path) -> None:
@@ -198,51 +164,3 @@ def test_a_broken_picture_stops_nothing(detector: Detector, samples: list[Sample
     given = Setup(where="before", seed=0, images="x")
     done = list(sweep(named([detector]), [*samples, broken], tmp_path / "out", given, over=FEW))
     assert {(one.scored, one.failed) for one in done} == {(9, 1)}
-
-
-def test_the_default_sweep_is_possible_and_starts_clean() -> None:
-    over = cells()
-    assert over[0] == CLEAN
-    assert len(over) == 1 + sum(map(len, SWEEP.values()))
-    pixels = picture(0)
-    assert all(corrupted(pixels, cell, seed=0).shape == pixels.shape for cell in over)
-
-
-@pytest.mark.parametrize("wrong", [{"sepia": (1.0,)}, {"jpeg": (90.0, 0.0)}])
-def test_an_impossible_cell_is_refused_before_anything_is_scored(wrong: dict[str, tuple[float, ...]]) -> None:
-    with pytest.raises(InvalidConfig):
-        cells(wrong)
-
-
-def test_at_most_so_many_a_source_whatever_the_order_and_folder() -> None:
-    many = [
-        Sample(path=Path(f"a/{index}.png"), is_fake=index % 2 == 0, source="real" if index % 2 else "fake")
-        for index in range(40)
-    ]
-    few = chosen(many, per_source=5, seed=1)
-    assert [sum(one.is_fake is label for one in few) for label in (False, True)] == [5, 5]
-    moved = [replace(one, path=Path("b") / one.path.name) for one in many[::-1]]
-    assert {one.path.name for one in chosen(moved, per_source=5, seed=1)} == {one.path.name for one in few}
-    assert {one.path.name for one in chosen(many, per_source=5, seed=2)} != {one.path.name for one in few}
-    assert chosen(many) == many
-
-
-def test_unlabelled_images_are_left_out_and_contradictions_refused() -> None:
-    real = Sample(path=Path("a.png"), is_fake=False, source="x")
-    assert chosen([real, replace(real, path=Path("b.png"), is_fake=None), real]) == [real]
-    with pytest.raises(InvalidDataset, match=r"two for a\.png"):
-        chosen([real, replace(real, is_fake=True)])
-    with pytest.raises(InvalidDataset, match="labelled"):
-        chosen([replace(real, is_fake=None)])
-
-
-def test_two_detectors_of_one_name_are_told_apart(detector: Detector) -> None:
-    other = replace(detector, sha256="e" * 64)
-    assert list(named([detector, other])) == [f"tiny@{detector.sha256[:8]}", "tiny@eeeeeeee"]
-    with pytest.raises(InvalidConfig, match="twice"):
-        named([detector, detector])
-
-
-def test_a_name_with_a_slash_stays_inside_the_folder(tmp_path: Path) -> None:
-    path = cell_file(tmp_path, "../a b", CLEAN)
-    assert path.relative_to(tmp_path).parts[:2] == ("scores", "model=..%2Fa%20b")

@@ -14,8 +14,9 @@ from telltale.detector import Detector
 from telltale.evaluate.kept_scores import KEPT_COLUMNS
 from telltale.evaluate.metrics import auc
 from telltale.evaluate.results import ResultFile
-from telltale.evaluate.robustness import CLEAN, Cell, cell_file
+from telltale.evaluate.robustness_cells import CLEAN, Cell
 from telltale.evaluate.robustness_figure import draw
+from telltale.evaluate.robustness_folder import cell_file
 from telltale.evaluate.robustness_table import ALL, RobustnessRow, as_csv, as_json_lines, as_markdown, table, worst
 
 pytest.importorskip("pyarrow")

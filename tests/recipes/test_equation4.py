@@ -1,11 +1,8 @@
 """Equation 4: the summary says what it lacks, and processes that share the work do nothing twice or too early."""
 
 import sys
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
-from threading import Event
 
 import numpy as np
 import pytest
@@ -15,7 +12,8 @@ from PIL import Image
 sys.path.append(str(Path(__file__).resolve().parents[2] / "recipes"))
 
 import equation4
-from sharing import alone, claimed
+from result_files import keep
+from sharing import claimed
 from telltale.data.sample import Sample
 from telltale.errors import TrainingStopped
 from telltale.generate.families import GeneratorFacts, build_generator, read_generator_facts, save_generator
@@ -39,32 +37,12 @@ def test_a_summary_before_the_transfer_matrix_says_how_to_get_it(
         equation4.summarise(bench)
 
 
-def test_a_network_that_another_process_trained_meanwhile_is_not_trained_again(
-    bench: equation4.Contest, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    wants, folder = Event(), bench.work / "train" / "first"
-
-    def entering(work: Path, name: str) -> AbstractContextManager[None]:
-        wants.set()
-        return alone(work, name)
-
-    monkeypatch.setattr(equation4, "alone", entering)
-    monkeypatch.setattr(equation4, "train", lambda *_, **__: pytest.fail("trained again"))
-    with ThreadPoolExecutor(1) as thread:
-        with alone(bench.work, "train first"):
-            found = thread.submit(equation4.classifier, bench, "first", "xception_block1", 0, [])
-            assert wants.wait(60)
-            folder.mkdir(parents=True)
-            (folder / "done").touch()
-        assert found.result(60) == folder / "best.safetensors"
-
-
 def test_the_transfer_matrix_is_left_to_who_makes_the_last_cell(
     bench: equation4.Contest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(equation4, "matrix", lambda *_: {})
     monkeypatch.setattr(equation4, "cell", lambda *_: pytest.fail("computed again"))
-    equation4.keep(bench.cells / "xception_block1-0.json", {})
+    keep(bench.cells / "xception_block1-0.json", {})
     with claimed(bench.work, "equation4-xception_block1-0"), pytest.raises(SystemExit) as ended:
         equation4.run(bench, 1)
     assert ended.value.code == 0

@@ -198,20 +198,6 @@ def experiment(work: Path, fingerprint: str) -> manipulation_cells.Experiment:
     )
 
 
-def test_a_network_of_other_pictures_is_not_taken_for_one_of_these(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its cell would say that it learned these."""
-    monkeypatch.setattr(manipulation_cells, "train", lambda _config, out, **_: out.mkdir(parents=True) or ())
-    weights = manipulation_cells.trained(experiment(tmp_path, "one"), "resnet18", "swap", 0)
-    assert manipulation_cells.trained(experiment(tmp_path, "one"), "resnet18", "swap", 0) == weights
-    with pytest.raises(SystemExit, match="trained on other pictures"):
-        manipulation_cells.trained(experiment(tmp_path, "another"), "resnet18", "swap", 0)
-    # As earlier runs marked what was finished.
-    (weights.parent / "done").write_text("")
-    assert manipulation_cells.trained(experiment(tmp_path, "another"), "resnet18", "swap", 0) == weights
-
-
 def test_a_finished_set_is_not_taken_for_another(tmp_path: Path) -> None:
     Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
     (tmp_path / "manifest.csv").write_text("path,label,source,group,split\na.png,real,untouched,a,test\n")

@@ -9,7 +9,7 @@ from PIL import Image
 
 from telltale.data.sample import Sample
 from telltale.errors import UndecodableImage
-from telltale.evaluate.robustness import Cell, corrupted
+from telltale.evaluate.robustness_cells import Cell, corrupted
 from telltale.learn.checkpoint import load, save
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -52,7 +52,7 @@ def calibrate(
     from telltale.cli.detectors import load_detector
     from telltale.data.samples import scan
     from telltale.evaluate.calibration_report import after, before, doubts
-    from telltale.evaluate.robustness import chosen
+    from telltale.evaluate.selection import chosen
 
     _check(detector, out, method, recalibrate, balance)
     samples = chosen(scan(data, split=split), per_source=per_source)

@@ -95,7 +95,7 @@ def _samples(data: "Sequence[Path]", settings: Mapping[str, Any]) -> "tuple[list
     """The images to score, and how many have no label."""
     from telltale.data.samples import scan
     from telltale.evaluate.evaluation import only_sources
-    from telltale.evaluate.robustness import chosen
+    from telltale.evaluate.selection import chosen
     from telltale.evaluate.tabulation import check_sources
 
     everything = only_sources(scan(data, split=settings["split"]), settings["include"], settings["exclude"])

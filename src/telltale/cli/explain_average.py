@@ -87,7 +87,7 @@ def _canvas(text: str) -> tuple[int, int]:
 
 def _about(loaded: "Detector", samples: "list[Sample]", placement: str, backend: str, began: float) -> dict[str, Any]:
     from telltale import __version__
-    from telltale.evaluate.robustness import fingerprint
+    from telltale.evaluate.selection import fingerprint
     from telltale.provenance import commit
 
     return {

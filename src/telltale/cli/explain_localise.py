@@ -101,7 +101,7 @@ def _parted(compared: "Iterable[Located | Failure]") -> "tuple[list[Located], li
 
 def _about(loaded: "Detector", samples: "dict[Sample, Path | None]", backend: str, began: float) -> dict[str, Any]:
     from telltale import __version__
-    from telltale.evaluate.robustness import fingerprint
+    from telltale.evaluate.selection import fingerprint
     from telltale.provenance import commit
 
     return {

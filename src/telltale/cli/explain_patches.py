@@ -125,7 +125,7 @@ def _write(
 
 def _about(loaded: "Detector", samples: "list[Sample]", backend: str, began: float) -> dict[str, Any]:
     from telltale import __version__
-    from telltale.evaluate.robustness import fingerprint
+    from telltale.evaluate.selection import fingerprint
     from telltale.provenance import commit
 
     return {

@@ -44,17 +44,11 @@ def robustness(
     """
     from telltale.cli.detectors import load_detector
     from telltale.data.samples import scan
-    from telltale.evaluate.robustness import (
-        Setup,
-        cells,
-        check_pictures,
-        chosen,
-        fingerprint,
-        named,
-        open_folder,
-        sweep,
-    )
+    from telltale.evaluate.robustness import sweep
+    from telltale.evaluate.robustness_cells import cells
+    from telltale.evaluate.robustness_folder import Setup, check_pictures, open_folder
     from telltale.evaluate.robustness_table import as_json_lines, as_markdown, table
+    from telltale.evaluate.selection import chosen, fingerprint, named
     from telltale.evaluate.tabulation import check_sources
 
     over = cells(_sweep(corruption or []))
@@ -78,7 +72,7 @@ def robustness(
 
 def _sweep(words: Sequence[str]) -> dict[str, tuple[float, ...]]:
     """`jpeg` with its default strengths, `jpeg=95,50` with these; every default where nothing is said."""
-    from telltale.evaluate.robustness import SWEEP
+    from telltale.evaluate.robustness_cells import SWEEP
 
     if not words:
         return dict(SWEEP)

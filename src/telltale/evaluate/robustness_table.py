@@ -20,7 +20,8 @@ from telltale.evaluate.kept_scores import kept_rows
 from telltale.evaluate.metrics import Estimate, auc, share
 from telltale.evaluate.resampling import Resampling, resampling
 from telltale.evaluate.results import utf8
-from telltale.evaluate.robustness import CLEAN, Cell, cell_file
+from telltale.evaluate.robustness_cells import CLEAN, Cell
+from telltale.evaluate.robustness_folder import cell_file
 
 # The name under which all sources together have their row.
 ALL = "(all)"

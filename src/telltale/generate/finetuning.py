@@ -20,8 +20,9 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from telltale.errors import InvalidConfig, TrainingStopped
+from telltale.generate.finetuning_checks import check_generator, refuse_collapse
 from telltale.generate.finetuning_config import FinetuneConfig, Step, reached
-from telltale.generate.finetuning_errors import ClassifierChanged, Collapsed, NotDifferentiable, NotFinite, WrongImages
+from telltale.generate.finetuning_errors import ClassifierChanged, NotFinite
 from telltale.generate.finetuning_judge import Judge, as_pixels
 from telltale.generate.finetuning_losses import OwnLoss
 from telltale.generate.training_state import read_facts, restore, save
@@ -30,8 +31,6 @@ STATE_FILE = "state.safetensors"
 _PASS = 64
 # Critic-only steps draw from a stream of their own.
 _WARM_UP = 2**30
-# Images are in [-1, 1]; a decoder without a squashing end goes a little beyond.
-_LARGEST = 2.0
 
 # Pictures to a distance from photographs and its standard error.
 Quality: TypeAlias = Callable[[UInt8[np.ndarray, "n side side 3"]], tuple[float, float]]
@@ -106,7 +105,7 @@ def finetune(
         until = min(done + settings.check_every, settings.steps)
         losses = np.mean([_update(run, step) for step in range(done, until)], axis=0)
         now = _check(run, until, losses)
-        _refuse_collapse(run, past[0], now)
+        refuse_collapse(settings, past[0], now, run.path)
         past.append(now)
         _keep(run, past)
         yield now
@@ -156,7 +155,7 @@ def _set_up(
         )
     for judge in against:
         judge.classifier.eval().requires_grad_(False)
-    _check_generator(generator.eval(), against, own)
+    check_generator(generator.eval(), against, own)
     moving = [parameter for parameter in generator.parameters() if parameter.requires_grad]
     return _Run(
         generator=generator,
@@ -174,41 +173,6 @@ def _set_up(
         },
         begin=time.perf_counter(),
     )
-
-
-def _check_generator(generator: nn.Module, against: Sequence[Judge], own: OwnLoss) -> None:
-    """Pictures of the right size and range, through which gradients reach the parameters."""
-    images = generator(own.inputs(0)[:2])
-    if images.ndim != 4 or images.shape[1:] != (3, own.side, own.side) or not images.is_floating_point():
-        raise WrongImages(
-            expected=f"images (n, 3, {own.side}, {own.side}) in floating point, as large as the photographs",
-            found=f"{tuple(images.shape)}, {images.dtype}",
-            do="Adapt the generator, or give photographs of its size.",
-        )
-    largest = float(images.detach().abs().max())
-    if not np.isfinite(largest):
-        raise NotFinite(expected="finite images", found="NaN or infinity before any step", do="Check the weights.")
-    if largest > _LARGEST:
-        raise WrongImages(expected="images in [-1, 1]", found=f"values up to {largest:.3g}", do="Scale them first.")
-    moving = [parameter for parameter in generator.parameters() if parameter.requires_grad]
-    reach: tuple[Tensor | None, ...] = ()
-    if moving and images.requires_grad:
-        losses = [judge.towards_real(images) for judge in against]
-        for judge, found in zip(against, losses, strict=True):
-            if not bool(found.isfinite()):
-                raise NotFinite(
-                    expected=f"a finite loss of the classifier {judge.name}",
-                    found=f"{found.item()} of finite images, before any step",
-                    do="Check its weights, or train it again.",
-                )
-        loss = torch.stack(losses).mean()
-        reach = torch.autograd.grad(loss, moving, allow_unused=True)
-    if not any(one is not None and bool(one.any()) for one in reach):
-        raise NotDifferentiable(
-            expected="a generator whose parameters get a gradient from its images",
-            found=f"{type(generator).__name__}: {len(moving)} trainable parameters, none reached",
-            do="Use one in torch without rounding or detaching, its parameters trainable.",
-        )
 
 
 @torch.no_grad()
@@ -281,17 +245,6 @@ def _check(run: _Run, step: int, losses: Float[np.ndarray, " 3"]) -> Step:
         quality_error=error,
         seconds=time.perf_counter() - run.begin,
     )
-
-
-def _refuse_collapse(run: _Run, began: Step, now: Step) -> None:
-    least = run.settings.least_diversity * began.diversity
-    if now.diversity < least:
-        raise Collapsed(
-            expected=f"samples that differ by {least:.1f} grey levels or more, {run.settings.least_diversity:.0%} of "
-            "the start",
-            found=f"{now.diversity:.1f} at step {now.step}",
-            do=f"Lower the weight or the learning rate; the last good state is {run.path}.",
-        )
 
 
 def _keep(run: _Run, past: Sequence[Step]) -> None:

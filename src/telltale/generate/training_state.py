@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from telltale.data.index import write_whole
 from telltale.errors import TrainingStopped
 
+_MOMENTS = ("exp_avg", "exp_avg_sq")
+
 
 def save(
     path: Path,
@@ -37,7 +39,8 @@ def save(
             tensors |= {f"adam.{name}.{index}.{kind}": tensor for kind, tensor in moments.items()}
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     # safetensors' own writer makes files that only their owner may read, and a full disk is no OSError there.
-    write_whole(path, serialised(plain, {"facts": json.dumps(facts)}), durable=True)
+    about = {"facts": json.dumps(facts), "tensors": str(len(plain))}
+    write_whole(path, serialised(plain, about), durable=True)
 
 
 def read_facts(path: Path) -> dict[str, Any] | None:
@@ -62,13 +65,17 @@ def restore(path: Path, networks: Mapping[str, nn.Module], optimisers: Mapping[s
     """Put a state's tensors into networks and optimisers of the same structure.
 
     Raises:
-        TrainingStopped: it belongs to other networks.
+        TrainingStopped: it belongs to other networks, or tensors are missing.
     """
     states: dict[str, dict[str, Tensor]] = {name: {} for name in networks}
     moments: dict[str, dict[int, dict[str, Tensor]]] = {name: {} for name in optimisers}
     try:
         with safe_open(path, "pt") as stream:
-            for name in stream.keys():  # noqa: SIM118 (not a mapping)
+            held = stream.keys()
+            # Adam takes a state without moments, and would go on as if it had just begun.
+            if (count := (stream.metadata() or {}).get("tensors", str(len(held)))) != str(len(held)):
+                raise ValueError(f"{len(held)} tensors of {count}")
+            for name in held:
                 kind, owner, key = name.split(".", 2)
                 if kind == "network":
                     states[owner][key] = stream.get_tensor(name)
@@ -77,6 +84,8 @@ def restore(path: Path, networks: Mapping[str, nn.Module], optimisers: Mapping[s
                     moments[owner].setdefault(int(index), {})[moment] = stream.get_tensor(name)
         for name, network in networks.items():
             network.load_state_dict(states[name])
+        for name, optimiser in optimisers.items():
+            _check_moments(name, optimiser, moments[name])
     except (SafetensorError, ValueError, KeyError, RuntimeError) as error:
         raise TrainingStopped(
             expected=f"a training state of these networks in {path}", found=str(error), do="Begin a new run."
@@ -84,3 +93,17 @@ def restore(path: Path, networks: Mapping[str, nn.Module], optimisers: Mapping[s
     for name, optimiser in optimisers.items():
         groups = optimiser.state_dict()["param_groups"]
         optimiser.load_state_dict({"state": moments[name], "param_groups": groups})
+
+
+def _check_moments(name: str, optimiser: torch.optim.Adam, moments: Mapping[int, Mapping[str, Tensor]]) -> None:
+    """Whole moments of parameters that there are: torch takes any and fails, or goes wrong, at the next step.
+
+    Raises:
+        ValueError: saying which.
+    """
+    parameters = [one for group in optimiser.param_groups for one in group["params"]]
+    for index, found in moments.items():
+        shapes = {kind: tuple(tensor.shape) for kind, tensor in found.items()}
+        expected = {} if index >= len(parameters) else dict.fromkeys(_MOMENTS, tuple(parameters[index].shape))
+        if shapes != expected | {"step": ()}:
+            raise ValueError(f"Adam's moments of {name}, parameter {index}: {shapes}")
