@@ -44,10 +44,10 @@ from equation4 import (
     contest,
     finetuned,
     fixed,
+    hasty,
     measured,
     pixels,
     scores,
-    settings,
 )
 from result_files import keep, write_facts, write_page, write_table
 from sharing import unclaimed
@@ -93,7 +93,7 @@ def cell(bench: Contest, unseen: Path, defence: str, seed: int, rounds: int) -> 
     for round_ in range(1, rounds + 1):
         name = f"{defence}-{seed}-{round_}"
         judges = [fixed(path) for path in defences[-1]]
-        made, past = finetuned(bench, name, generators[-1], judges, settings(bench, seed + 10 * round_))
+        made, past = finetuned(bench, name, generators[-1], judges, hasty(bench, seed + 10 * round_))
         generators.append(made)
         learned = generators if defence == "replay" else generators[-1:]
         fakes = [one for path in learned for one in bench.drawn(path)]

@@ -7,8 +7,9 @@ Reals are the photographs of `celeba64`; the generator is one of `recipes/train_
 training split. For each architecture and seed:
 
 1. a first classifier learns the generator's samples against the training photographs;
-2. the generator is finetuned against it (its own adversarial loss with a critic that begins anew, plus lambda times the
-   classifier's loss towards real), until the classifier takes 85 % of the checked samples for real;
+2. the generator is finetuned against it (its own adversarial loss with a critic of its training that goes on, plus
+   lambda times the classifier's loss towards real), until the classifier takes 85 % of the checked samples of the
+   averaged weights for real;
 3. a second classifier learns the finetuned generator's samples against the same photographs;
 4. every first and second classifier there is judges the samples of every generator, finetuned, not finetuned and never
    seen: the transfer matrix.
@@ -32,7 +33,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from textwrap import fill
 from typing import Any
@@ -51,6 +52,7 @@ from telltale.data.sample import Sample
 from telltale.data.samples import scan
 from telltale.evaluate.metrics import auc
 from telltale.explain.heatmaps import colour, heatmap, legend
+from telltale.generate.critics import load_critic
 from telltale.generate.families import GeneratorFacts, load_generator, read_generator_facts, save_generator
 from telltale.generate.finetuning import finetune, history
 from telltale.generate.finetuning_config import FinetuneConfig, Step, reached
@@ -91,6 +93,11 @@ class Contest:
     work: Path
     cells: Path
     quick: bool
+
+    @property
+    def critic(self) -> Path:
+        """What the generator was trained against, or a twin of it: its header says which."""
+        return self.generator.parents[1] / "critics" / self.generator.name
 
     def of_split(self, split: str) -> list[Sample]:
         """Its photographs."""
@@ -148,8 +155,8 @@ def fixed(weights: Path) -> Judge:
     return judge_of(*restore(weights), saved=lambda pixels: jpeg(pixels, JPEG_QUALITY, random))
 
 
-def settings(bench: Contest, seed: int) -> FinetuneConfig:
-    """Of every finetuning here; the learning rate is small because a few dozen steps decide."""
+def hasty(bench: Contest, seed: int) -> FinetuneConfig:
+    """A few dozen steps beside a critic that begins anew, which cost quality: arms_race.py and equation4_kinds.py."""
     if bench.quick:
         return FinetuneConfig(target=None, steps=2, batch=4, checked=8, check_every=1, warm_up=1, seed=seed)
     return FinetuneConfig(
@@ -161,6 +168,13 @@ def settings(bench: Contest, seed: int) -> FinetuneConfig:
         learning_rate=1e-5,
         seed=seed,
     )
+
+
+def settings(bench: Contest, seed: int) -> FinetuneConfig:
+    """Of this table; chosen by equation4_settings.py on a seed of its own."""
+    if bench.quick:
+        return replace(hasty(bench, seed), average=0.5)
+    return replace(hasty(bench, seed), weight=0.1, learning_rate=5e-5, critic_learning_rate=1e-4, average=0.995)
 
 
 def held_out(found: Sequence[Sample]) -> Pictures:
@@ -180,9 +194,9 @@ def measured(bench: Contest, generator: Path) -> tuple[float, float]:
 
 
 def finetuned(
-    bench: Contest, name: str, start: Path, judges: Sequence[Judge], how: FinetuneConfig
+    bench: Contest, name: str, start: Path, judges: Sequence[Judge], how: FinetuneConfig, critic: Path | None = None
 ) -> tuple[Path, list[Step]]:
-    """The generator after its finetuning, and the record of every check.
+    """The generator after its finetuning, and the record of every check; without a critic's file one begins anew.
 
     What an earlier run made is checked against what is asked for: other settings, another start or other judges are an
     error, not the old weights under a new name.
@@ -193,8 +207,9 @@ def finetuned(
     assert not failures
     generator = load_generator(start)
     torch.manual_seed(how.seed)
-    own = adversarial(ConvolutionalCritic(), pictures, how, latent=generator.latent)  # type: ignore[arg-type]
-    for step in finetune(generator, judges, own, how, out):
+    against = ConvolutionalCritic() if critic is None else load_critic(critic, side=64)
+    own = adversarial(against, pictures, how, latent=generator.latent)  # type: ignore[arg-type]
+    for step in finetune(generator, judges, own, how, out, same={"critic": critic and file_hash(critic)}):
         print(f"{name} step {step.step} fooled {step.fooled:.3f} distance {step.distance:.1f}", flush=True)
     # Steps and target may differ when a run goes on: what was written before them is not what there is now.
     if not made.exists() or read_generator_facts(made).made_with["finetuned"]["settings"] != asdict(how):
@@ -226,7 +241,7 @@ def cell(bench: Contest, architecture: str, seed: int) -> dict[str, Any]:
     first = classifier(bench, named("first", architecture, seed), architecture, seed, bench.drawn(bench.generator))
     name = named("finetuned", architecture, seed)
     how = settings(bench, seed)
-    weights, past = finetuned(bench, name, bench.generator, [fixed(first)], how)
+    weights, past = finetuned(bench, name, bench.generator, [fixed(first)], how, bench.critic)
     made = bench.drawn(weights)
     second = classifier(bench, named("second", architecture, seed), architecture, seed + SECOND, made)
     shown = {"photographs": pixels(bench.reals), "before": pixels(bench.drawn(bench.generator)), "after": pixels(made)}
@@ -258,6 +273,7 @@ def cell(bench: Contest, architecture: str, seed: int) -> dict[str, Any]:
         "checks": [asdict(one) for one in past],
         "seconds": round(time.perf_counter() - begin),
         "generator_sha256": file_hash(bench.generator),
+        "critic_sha256": file_hash(bench.critic),
         "commit": commit(),
         "command": invocation(),
         "machine": machine(),
@@ -617,6 +633,8 @@ def main() -> None:
         parser.error(f"no manifest.csv in {chosen.data}: point --data at the folder of images and generators")
     if not (chosen.generators / f"{GENERATOR}.safetensors").is_file():
         parser.error(f"no {GENERATOR}.safetensors in {chosen.generators}: run recipes/train_generators.py first")
+    if not (chosen.generators.parent / "critics" / f"{GENERATOR}.safetensors").is_file():
+        parser.error(f"no critic of {GENERATOR} in critics/: run recipes/train_generators.py --critic-of {GENERATOR}")
     torch.set_num_threads(1)
     bench = contest(
         chosen.data, chosen.generators, chosen.work / "quick" if chosen.quick else chosen.work, quick=chosen.quick

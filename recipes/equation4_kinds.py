@@ -45,10 +45,10 @@ from equation4 import (
     described,
     figures,
     fixed,
+    hasty,
     held_out,
     pixels,
     scores,
-    settings,
     worse,
 )
 from result_files import keep, write_facts, write_page, write_table
@@ -102,7 +102,7 @@ def decoder(bench: Contest, seed: int) -> Move:
     """An autoencoder's way back from latents to pictures; the encoder is left alone."""
     network = load_generator(generator_of(bench, "decoder"))
     encoder = deepcopy(network).eval()
-    how = replace(settings(bench, seed), warm_up=0)
+    how = replace(hasty(bench, seed), warm_up=0)
 
     def encode(images: Tensor) -> Tensor:
         means: Tensor = encoder.encode(images)[0]  # type: ignore[operator]
@@ -126,7 +126,7 @@ def latents(bench: Contest, seed: int) -> Move:
     network = MovedLatents(generator, torch.cat(list(drawn.values())))
     first = dict(zip(SPLITS, (0, sizes["train"], sizes["train"] + sizes["validation"]), strict=True))
     # Each latent is in about one of sixty steps.
-    how = replace(settings(bench, seed), warm_up=0, learning_rate=1e-2)
+    how = replace(hasty(bench, seed), warm_up=0, learning_rate=1e-2)
     if not bench.quick:
         how = replace(how, steps=3000, check_every=300)
 

@@ -5,11 +5,13 @@
 
 As `recipes/equation4.py` with its photographs, classifiers, judge, measure of quality and --work, but on seeds kept
 apart from those of that table, so that the settings it uses are not chosen on what it reports. Every setting finetunes
-against the same first classifiers; "nothing to fool" has a weight of 0, and shows what a critic that begins anew costs
-by itself.
+against the same first classifiers. "As in the table" is what it uses: a critic that goes on, a tenth of lambda, an
+average of the weights; below it the same without one of them. "As first published" is what the table used before, and
+arms_race.py still does: a few steps beside a critic that begins anew. "Nothing to fool" has a weight of 0: what either
+way costs by itself.
 
 Every (setting, classifier, seed) is one file in results/equation4_settings/; a rerun computes only what is missing.
-Several processes of the same command share the work. Cost: a minute each on one core with bfloat16 products.
+Several processes of the same command share the work. Cost: one to six minutes each on one core with bfloat16 products.
 `--summarise` writes results/equation4_settings.csv and .md. No second classifier is trained here.
 """
 
@@ -34,6 +36,7 @@ from equation4 import (
     contest,
     finetuned,
     fixed,
+    hasty,
     measured,
     named,
     pixels,
@@ -49,19 +52,32 @@ from telltale.provenance import commit, invocation
 
 NAME = "equation4_settings"
 SEEDS = (7,)
-# Steps of the control, which fools nobody and so meets no target: as many as the first table took at most.
-CONTROL_STEPS = 60
-SETTINGS: dict[str, dict[str, Any]] = {
-    "as first published": {"learning_rate": 1e-5, "check_every": 20},
-    "nothing to fool": {"learning_rate": 1e-5, "check_every": 20, "weight": 0.0, "steps": CONTROL_STEPS},
-    "a tenth of the rate": {"learning_rate": 1e-6, "check_every": 20},
+# Steps of the controls, which fool nobody and so meet no target: as many as fooling took.
+HASTY_STEPS, PATIENT_STEPS = 60, 240
+# What the table takes, and what it took at first, each without one thing.
+PATIENT: dict[str, dict[str, Any]] = {
+    "as in the table": {},
+    "table but nothing to fool": {"weight": 0.0, "steps": PATIENT_STEPS},
+    "table but weights not averaged": {"average": 0.0},
+    "table but a critic begun anew": {},
 }
+ANEW = "table but a critic begun anew"
+HASTY: dict[str, dict[str, Any]] = {
+    "as first published": {},
+    "nothing to fool": {"weight": 0.0, "steps": HASTY_STEPS},
+    "a tenth of the rate": {"learning_rate": 1e-6},
+}
+SETTINGS = PATIENT | HASTY
 
 
 def how(bench: Contest, setting: str, seed: int) -> FinetuneConfig:
-    if bench.quick:
-        return settings(bench, seed)
-    return replace(settings(bench, seed), **SETTINGS[setting])
+    usual = (settings if setting in PATIENT else hasty)(bench, seed)
+    return usual if bench.quick else replace(usual, **SETTINGS[setting])
+
+
+def critic_of(bench: Contest, setting: str) -> Path | None:
+    """What the finetuning goes on with; None begins anew."""
+    return bench.critic if setting in PATIENT and setting != ANEW else None
 
 
 def cell(bench: Contest, setting: str, architecture: str, seed: int) -> dict[str, Any]:
@@ -69,7 +85,8 @@ def cell(bench: Contest, setting: str, architecture: str, seed: int) -> dict[str
     begin = time.perf_counter()
     first = classifier(bench, named("first", architecture, seed), architecture, seed, bench.drawn(bench.generator))
     name, asked = folder_of(setting, architecture, seed), how(bench, setting, seed)
-    weights, past = finetuned(bench, name, bench.generator, [fixed(first)], asked)
+    critic = critic_of(bench, setting)
+    weights, past = finetuned(bench, name, bench.generator, [fixed(first)], asked, critic)
     shown = {"photographs": bench.reals, "before": bench.drawn(bench.generator), "after": bench.drawn(weights)}
     judged = {kind: scores(first, pixels(those)) for kind, those in shown.items()}
     before, after = (measured(bench, path) for path in (bench.generator, weights))
@@ -87,6 +104,8 @@ def cell(bench: Contest, setting: str, architecture: str, seed: int) -> dict[str
         "learning_rate": asked.learning_rate,
         "check_every": asked.check_every,
         "warm_up": asked.warm_up,
+        "average": asked.average,
+        "critic": "goes on" if critic else "begins anew",
         "steps": past[-1].step,
         "stopped_at_target": reached(asked, past[0], past[-1]),
         "accuracy_before": accuracy("before"),
@@ -149,7 +168,7 @@ def markdown(cells: Sequence[dict[str, Any]], about: str) -> Iterator[str]:
     yield "accuracy of the classifier on 405 photographs and as many samples; distance in grey levels, same latents."
     yield ""
     columns = (
-        *("setting", "rate", "lambda", "checked every", "runs", "steps", "accuracy after", "to 60 %", "distance"),
+        *("setting", "rate", "lambda", "critic", "average", "runs", "steps", "accuracy after", "to 60 %", "distance"),
         *("KID change, mean", "worst", "within 10 %"),
     )
     yield f"| {' | '.join(columns)} |"
@@ -164,7 +183,8 @@ def markdown(cells: Sequence[dict[str, Any]], about: str) -> Iterator[str]:
         rises = [rise(one) for one in these]
         first = these[0]
         yield (
-            f"| {setting} | {first['learning_rate']:g} | {first['lambda']:g} | {first['check_every']} | {len(these)} "
+            f"| {setting} | {first['learning_rate']:g} | {first['lambda']:g} | {first['critic']} "
+            f"| {first['average']:g} | {len(these)} "
             f"| {steps[0]} to {steps[-1]} | {accuracy[0]:.3f} to {accuracy[-1]:.3f} "
             f"| {sum(one <= 0.6 for one in accuracy)} | {moved[0]:.1f} to {moved[-1]:.1f} | {np.mean(rises):+.0%} "
             f"| {max(rises):+.0%} | {sum(one <= 0.1 for one in rises)} |"
@@ -177,7 +197,10 @@ def summarise(bench: Contest, command: str) -> None:
     cells = [json.loads(path.read_text()) for path in paths if path.exists()]
     if not cells:
         sys.exit(f"no cells in {bench.cells}: run without --summarise first")
-    columns = [name for name in cells[0] if name not in ("checks", "command", "quality_before", "quality_after")]
+    # Cells from before these columns had no average, and a critic that began anew.
+    cells = [{"average": 0.0, "critic": "begins anew"} | one for one in cells]
+    left_out = ("checks", "command", "quality_before", "quality_after")
+    columns = [name for name in cells[0] if name not in left_out]
     results = bench.cells.parent
     qualities = ("quality_before", "quality_after")
     rows = ({**{name: one[name] for name in columns}, **{name: one[name][0] for name in qualities}} for one in cells)
@@ -198,6 +221,8 @@ def main() -> None:
     chosen = parser.parse_args()
     if not (chosen.data / "manifest.csv").is_file():
         parser.error(f"no manifest.csv in {chosen.data}: point --data at the folder of images and generators")
+    if not (chosen.generators.parent / "critics" / f"{GENERATOR}.safetensors").is_file():
+        parser.error(f"no critic of {GENERATOR} in critics/: run recipes/train_generators.py --critic-of {GENERATOR}")
     torch.set_num_threads(1)
     work = chosen.work / "quick" if chosen.quick else chosen.work
     bench = contest(chosen.data, chosen.generators, work, quick=chosen.quick, name=NAME)

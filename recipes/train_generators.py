@@ -5,8 +5,10 @@
 
 Every generator learns the 3,191 training pictures of `celeba64` and nothing else. For each (family, seed) it writes
 results/generators/FAMILY-SEED.safetensors (float16, settings and commit in the header) and a grid of 64 samples, nobody
-chose among them, FAMILY-SEED.png. A rerun makes only what is missing and goes on where an interrupted run stopped;
---only FAMILY-SEED makes one.
+chose among them, FAMILY-SEED.png; the critic of a GAN goes to results/critics/FAMILY-SEED.safetensors, for a finetuning
+to go on with. A rerun makes only what is missing and goes on where an interrupted run stopped; --only FAMILY-SEED makes
+one. `--critic-of FAMILY-SEED` trains a GAN of the table again for its critic alone, where that was not kept: weights
+depend on the processor in their last digits, so it is a twin's critic and says so.
 
 - gan_transposed, gan_nearest: hinge-loss convolutional GANs that differ only in how they enlarge; 4,000 steps of 32.
 - resnet_gan: residual blocks, hinge loss, a critic held by the R1 penalty alone; 5,200 steps of 16.
@@ -27,7 +29,7 @@ import argparse
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -38,7 +40,9 @@ from jaxtyping import UInt8
 from PIL import Image
 from torch import Tensor, nn
 
+from result_files import write_image
 from telltale.data.samples import scan
+from telltale.generate.critics import save_critic
 from telltale.generate.diffusion import DiffusionModel
 from telltale.generate.diffusion_training import DiffusionConfig, train_diffusion
 from telltale.generate.factor_analysers import FactorAnalysers, fit
@@ -50,6 +54,7 @@ from telltale.generate.glow_training import GlowConfig, train_glow
 from telltale.generate.resnet_gan import ResidualCritic, ResidualGenerator
 from telltale.generate.vae import Vae
 from telltale.generate.vae_training import VaeConfig, train_vae
+from telltale.learn.checkpoint import file_hash
 from telltale.learn.precision import machine
 from telltale.provenance import commit, invocation
 
@@ -97,6 +102,14 @@ QUICK_SIZES = {"factor_analysers": {"components": 2, "factors": 2}, "diffusion":
 GRID = 8
 
 
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where files go."""
+
+    generators: Path
+    critics: Path
+
+
 def pictures(data: Path) -> tuple[UInt8[Tensor, "n 3 64 64"], str]:
     """The training pictures, and a hash of their bytes in order."""
     chosen = [one for one in scan([data / "manifest.csv"]) if one.source == SOURCE and one.split == "train"]
@@ -106,8 +119,8 @@ def pictures(data: Path) -> tuple[UInt8[Tensor, "n 3 64 64"], str]:
     return torch.stack([torch.from_numpy(one.pixels()).permute(2, 0, 1) for one in chosen]), fingerprint
 
 
-def make(family: str, seed: int, data: Path, work: Path, folder: Path, *, quick: bool, large: bool = False) -> None:
-    """Train one generator, or go on with it; write its weights and its grid."""
+def make(family: str, seed: int, data: Path, work: Path, places: Places, *, quick: bool, large: bool = False) -> None:
+    """Train one generator, or go on with it; write its weights, its grid and its critic."""
     real, fingerprint = pictures(data)
     sizes = (LARGE_SIZES if large else SIZES)[family]
     if quick:
@@ -117,7 +130,8 @@ def make(family: str, seed: int, data: Path, work: Path, folder: Path, *, quick:
     device = "cuda" if large and torch.cuda.is_available() and family != "factor_analysers" else "cpu"
     generator = build_generator(family, **sizes).to(device)
     begin = time.process_time()
-    settings, records = learning(family, generator, real[::50] if quick else real, seed, work, quick=quick, large=large)
+    shown = real[::50] if quick else real
+    settings, records, critic = learning(family, generator, shown, seed, work, quick=quick, large=large)
     for progress in records:
         print(f"{family}-{seed}", *(f"{name} {value:.4g}" for name, value in asdict(progress).items()), flush=True)
     made_with = {
@@ -130,13 +144,17 @@ def make(family: str, seed: int, data: Path, work: Path, folder: Path, *, quick:
         "machine": machine() if device == "cpu" else torch.cuda.get_device_name(),
         "parameters": sum(one.numel() for one in generator.parameters()),
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    grid(generator.cpu().eval()).save(folder / f"{family}-{seed}.png", optimize=True)
-    save_generator(
-        folder / f"{family}-{seed}.safetensors",
-        generator,
-        GeneratorFacts(family=family, sizes=sizes, made_with=made_with),
-    )
+    name = f"{family}-{seed}.safetensors"
+    places.generators.mkdir(parents=True, exist_ok=True)
+    write_image(places.generators / f"{family}-{seed}.png", grid(generator.cpu().eval()))
+    save_generator(places.generators / name, generator, GeneratorFacts(family=family, sizes=sizes, made_with=made_with))
+    if critic is not None:
+        # Its own generator is the one just written: under --critic-of another than the table's.
+        made_with |= {"generator_sha256": file_hash(places.generators / name)}
+        places.critics.mkdir(parents=True, exist_ok=True)
+        kind = "residual" if isinstance(critic, ResidualCritic) else "convolutional"
+        facts = GeneratorFacts(family=kind, sizes={"width": sizes["width"]}, made_with=made_with)
+        save_critic(places.critics / name, critic, facts)
 
 
 def learning(
@@ -148,34 +166,34 @@ def learning(
     *,
     quick: bool,
     large: bool = False,
-) -> tuple[dict[str, Any], Iterator[Any]]:
-    """The settings of a family's training, and its records as they come."""
+) -> tuple[dict[str, Any], Iterator[Any], nn.Module | None]:
+    """The settings of a family's training, its records as they come, and what learns beside it."""
     folder, more = work / f"{family}-{seed}", LARGE_TRAINING.get(family, {}) if large else {}
     match generator:
         case FactorAnalysers():
             rounds = 2 if quick else 15
-            return {"rounds": rounds, "seed": seed}, fit(generator, real, rounds=rounds, seed=seed)
+            return {"rounds": rounds, "seed": seed}, fit(generator, real, rounds=rounds, seed=seed), None
         case Vae():
             for_vae = VaeConfig(**({"steps": 4, "batch": 4, "save_every": 2} if quick else more), seed=seed)
-            return asdict(for_vae), train_vae(generator, real, for_vae, folder)
+            return asdict(for_vae), train_vae(generator, real, for_vae, folder), None
         case DiffusionModel():
             short = DiffusionConfig(steps=4, batch=4, save_every=2, seed=seed)
             for_noise = short if quick else DiffusionConfig(**more, seed=seed)
-            return asdict(for_noise), train_diffusion(generator, real, for_noise, folder)
+            return asdict(for_noise), train_diffusion(generator, real, for_noise, folder), None
         case Glow():
             for_flow = GlowConfig(**({"steps": 4, "batch": 4, "save_every": 2} if quick else more), seed=seed)
-            return asdict(for_flow), train_glow(generator, real, for_flow, folder)
+            return asdict(for_flow), train_glow(generator, real, for_flow, folder), None
         case ResidualGenerator():
             usual, device = {"steps": 5200, "batch": 16} | more, generator.rgb.weight.device
             residual_critic = ResidualCritic(width=(LARGE_SIZES if large else SIZES)[family]["width"]).to(device)
             residual = GanConfig(**usual, seed=seed, r1=0.1, learning_rate=1e-4, critic_learning_rate=4e-4)
             for_gan = GanConfig(steps=4, batch=4, save_every=2, seed=seed, r1=1.0, r1_every=2) if quick else residual
-            return asdict(for_gan), train_gan(generator, residual_critic, real, for_gan, folder)
+            return asdict(for_gan), train_gan(generator, residual_critic, real, for_gan, folder), residual_critic
         case _:
             for_gan = GanConfig(**({"steps": 4, "batch": 4, "save_every": 2} if quick else more), seed=seed)
             width = (LARGE_SIZES if large else SIZES)[family]["width"]
             critic = ConvolutionalCritic(width=width).to(next(generator.parameters()).device)
-            return asdict(for_gan), train_gan(generator, critic, real, for_gan, folder)
+            return asdict(for_gan), train_gan(generator, critic, real, for_gan, folder), critic
 
 
 @torch.inference_mode()
@@ -193,21 +211,29 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="the shared data: holds manifest.csv")
     parser.add_argument("--work", type=Path, default=Path("runs/generators"), help="where training states are kept")
     parser.add_argument("--only", help="one generator, such as gan_nearest-0")
+    parser.add_argument("--critic-of", help="train this GAN again, for its critic alone; its generator goes to WORK")
     parser.add_argument("--large", action="store_true", help="wider, longer, for a GPU; into WORK/large/results")
     parser.add_argument("--quick", action="store_true", help="four steps on few pictures, no result written")
     chosen = parser.parse_args()
     if not (chosen.data / "manifest.csv").is_file():
         parser.error(f"no manifest.csv in {chosen.data}: point --data at the folder of images and generators")
-    if chosen.only and chosen.only not in (names := [f"{family}-{seed}" for family, seed in WANTED]):
+    names = [f"{family}-{seed}" for family, seed in WANTED]
+    if chosen.only and chosen.only not in names:
         parser.error(f"{chosen.only}: choose out of {', '.join(names)}")
+    gans = [name for name in names if "gan" in name]
+    if chosen.critic_of and chosen.critic_of not in gans:
+        parser.error(f"{chosen.critic_of}: choose out of {', '.join(gans)}")
     torch.set_num_threads(1)
     work = chosen.work / "quick" if chosen.quick else chosen.work
     work = work / "large" if chosen.large else work
-    folder = work / "results" if chosen.quick or chosen.large else ROOT / "results" / "generators"
+    kept = work / "results" if chosen.quick or chosen.large else ROOT / "results"
+    again = bool(chosen.critic_of)
+    places = Places(work / "again" if again else kept / "generators", kept / "critics")
     for family, seed in WANTED:
-        wanted = chosen.only in (None, f"{family}-{seed}")
-        if wanted and not (folder / f"{family}-{seed}.safetensors").exists():
-            make(family, seed, chosen.data, work, folder, quick=chosen.quick, large=chosen.large)
+        name = f"{family}-{seed}.safetensors"
+        wanted = (chosen.critic_of or chosen.only) in (None, f"{family}-{seed}")
+        if wanted and not ((places.critics if again else places.generators) / name).exists():
+            make(family, seed, chosen.data, work, places, quick=chosen.quick, large=chosen.large)
 
 
 if __name__ == "__main__":

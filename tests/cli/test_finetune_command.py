@@ -21,10 +21,12 @@ from telltale.errors import InvalidConfig, InvalidDataset, InvalidDetector, Trai
 from telltale.generate import finetuning
 from telltale.generate.adapters import open_generator
 from telltale.generate.autoencoder import decoder, encoder
+from telltale.generate.critics import save_critic
 from telltale.generate.dcgan import Dcgan
 from telltale.generate.families import GeneratorFacts, build_generator, load_generator, save_generator
 from telltale.generate.finetuning_config import FinetuneConfig
 from telltale.generate.finetuning_errors import Collapsed
+from telltale.generate.gan import ConvolutionalCritic
 from telltale.image import Preparation
 from telltale.learn import checkpoint
 from telltale.learn.classifier import build
@@ -32,7 +34,7 @@ from telltale.spec import DetectorSpec
 
 NO_SETTINGS = {
     *("generator", "against", "reals", "split", "include", "out"),
-    *("loss", "jpeg", "side", "quality", "resume", "dry_run", "threads"),
+    *("loss", "critic", "jpeg", "side", "quality", "resume", "dry_run", "threads"),
 }
 SMALL = (
     "--steps",
@@ -120,6 +122,26 @@ def test_a_run_leaves_generator_figures_pictures_and_says_how(home: Path, tmp_pa
     made = load_generator(out / "generator.safetensors")
     given = load_generator(home / "gan.safetensors")
     assert any(not torch.equal(a, b) for a, b in zip(made.parameters(), given.parameters(), strict=True))
+
+
+def test_the_critic_of_its_training_goes_on(home: Path, tmp_path: Path) -> None:
+    critic = tmp_path / "critic.safetensors"
+    save_critic(
+        critic, ConvolutionalCritic(width=4), GeneratorFacts(family="convolutional", sizes={"width": 4}, made_with={})
+    )
+    out = tmp_path / "out"
+    run(*words(home), "--critic", critic, "--average", 0.9, "--no-quality", "--out", out)
+    said = json.loads((out / "run.json").read_text())
+    assert said["critic"] == checkpoint.file_hash(critic)
+    assert said["config"]["average"] == 0.9
+    state = load_file(out / "state.safetensors")
+    assert state["network.critic.stages.0.bias"].shape == (4,)
+    kept = load_generator(out / "generator.safetensors").state_dict()
+    torch.testing.assert_close(kept["rgb.weight"], state["network.average.rgb.weight"], atol=1e-3, rtol=1e-3)
+    with pytest.raises(TrainingStopped, match="other critic"):
+        run(*words(home), "--average", 0.9, "--no-quality", "--out", out, "--resume")
+    with pytest.raises(InvalidConfig, match="since a critic is given"):
+        run(*words(home, "vae"), "--critic", critic, "--no-quality", "--out", tmp_path / "other")
 
 
 def test_a_run_goes_on_and_is_not_overwritten(home: Path, tmp_path: Path) -> None:
@@ -301,7 +323,7 @@ def test_a_run_that_breaks_keeps_what_could_not_be_read(
     def broken(*_: object) -> None:
         raise Collapsed(expected="samples that differ", found="none that do", do="Lower the weight.")
 
-    monkeypatch.setattr(finetuning, "_refuse_collapse", broken)
+    monkeypatch.setattr(finetuning, "refuse_collapse", broken)
     with pytest.raises(Collapsed):
         run(*words(home), "--reals", tmp_path / "more", "--out", tmp_path / "out")
     assert "broken.png" in (tmp_path / "out" / "failures.csv").read_text()

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -96,6 +97,42 @@ def test_resumed_equals_uninterrupted(pictures: Tensor, judge: Judge, tmp_path: 
     longer, more = run(pictures, judge, tmp_path / "parts", replace(SETTINGS, steps=6))
     assert [one.step for one in more] == [6]
     assert fingerprint(longer) != fingerprint(resumed)
+
+
+def test_what_is_judged_and_kept_is_the_average_of_the_weights(pictures: Tensor, judge: Judge, tmp_path: Path) -> None:
+    """Of two runs whose weights move alike, the one that keeps an average stays nearer to its start."""
+    averaged = replace(SETTINGS, average=0.75)
+    generator, steps = run(pictures, judge, tmp_path / "averaged", averaged)
+    last, plain = run(pictures, judge, tmp_path / "plain")
+    state = load_file(tmp_path / "averaged" / STATE_FILE)
+    for name, tensor in generator.state_dict().items():
+        assert torch.equal(tensor, state[f"network.average.{name}"])
+    for name, parameter in last.named_parameters():
+        assert torch.equal(parameter, state[f"network.generator.{name}"])
+    assert [one.own_loss for one in steps] == [one.own_loss for one in plain]
+    assert 0 < steps[-1].distance < plain[-1].distance
+
+
+def test_an_averaged_run_resumed_equals_an_uninterrupted_one(pictures: Tensor, judge: Judge, tmp_path: Path) -> None:
+    averaged = replace(SETTINGS, average=0.75)
+    whole, steps = run(pictures, judge, tmp_path / "whole", averaged)
+    run(pictures, judge, tmp_path / "parts", replace(averaged, steps=2))
+    resumed, rest = run(pictures, judge, tmp_path / "parts", averaged)
+    assert fingerprint(resumed) == fingerprint(whole)
+    assert [(one.step, one.fooled, one.distance) for one in rest] == [
+        (one.step, one.fooled, one.distance) for one in steps[2:]
+    ]
+
+
+def test_a_state_from_before_weights_were_averaged_goes_on(pictures: Tensor, judge: Judge, tmp_path: Path) -> None:
+    run(pictures, judge, tmp_path, parts=2)
+    path = tmp_path / STATE_FILE
+    with safe_open(path, "pt") as stream:
+        about = stream.metadata()
+    facts = json.loads(about["facts"])
+    del facts["settings"]["average"]
+    save_file(load_file(path), path, {"facts": json.dumps(facts)})
+    assert [one.step for one in run(pictures, judge, tmp_path)[1]] == [4]
 
 
 def test_it_stops_at_the_target(pictures: Tensor, judge: Judge, tmp_path: Path) -> None:

@@ -121,16 +121,19 @@ def test_a_source_is_left_out(tmp_path: Path) -> None:
 @needs_data
 def test_every_generator_is_trained_kept_and_told_from_photographs(tmp_path: Path) -> None:
     run("train_generators.py", "--data", str(DATA), "--work", str(tmp_path), "--quick")
-    made = {path.name for path in (tmp_path / "quick" / "results").iterdir()}
+    kept = tmp_path / "quick" / "results"
+    made = {path.name for path in (kept / "generators").iterdir()}
     others = ("gan_nearest-0", "vae-0", "factor_analysers-0", "resnet_gan-0", "diffusion-0", "glow-0")
     names = {*(f"gan_transposed-{n}" for n in range(3)), *others}
     assert made == {f"{name}.{ending}" for name in names for ending in ("png", "safetensors")}
+    gans = {f"{name}.safetensors" for name in names if "gan" in name}
+    assert {path.name for path in (kept / "critics").iterdir()} == gans
     # Of the larger settings the way they are taken, at the sizes of --quick; and that they can be built.
     run("train_generators.py", "--data", str(DATA), "--work", str(tmp_path), "--quick", "--large", "--only", "vae-0")
-    assert {path.name for path in (tmp_path / "quick" / "large" / "results").iterdir()} == {
+    assert {path.name for path in (tmp_path / "quick" / "large" / "results" / "generators").iterdir()} == {
         *("vae-0.png", "vae-0.safetensors"),
     }
-    generators = str(tmp_path / "quick" / "results")
+    generators = str(kept / "generators")
     run("generator_quality.py", "--data", str(DATA), "--generators", generators, "--work", str(tmp_path), "--quick")
     measured = list(csv.DictReader((tmp_path / "quick" / "generators.csv").read_text().splitlines()))
     assert {row["name"] for row in measured} == {"photographs", *names}

@@ -22,13 +22,13 @@ SOME_FAILED = 1
 WEIGHTS_FILE, RUN_FILE = "generator.safetensors", "run.json"
 LATENTS_FILE = "latents.safetensors"
 # run.json states these once, of all steps.
-_SAME_ON_RESUME = ("loss", "seen_as", "photographs_sha256")
+_SAME_ON_RESUME = ("loss", "critic", "seen_as", "photographs_sha256")
 Number = int | None
 Real = float | None
 LATENTS_LEARNING_RATE = 0.01
 _NOT_SETTINGS = (
     *("generator", "against", "reals", "split", "include", "out"),
-    *("loss", "jpeg", "side", "quality", "resume", "dry_run", "threads"),
+    *("loss", "critic", "jpeg", "side", "quality", "resume", "dry_run", "threads"),
 )
 
 
@@ -45,6 +45,9 @@ def finetune(
             help=f"The generator's own loss: {', '.join(LOSSES)}; auto is resynthesis where an encoder loses something."
         ),
     ] = "auto",
+    critic: Annotated[
+        Path | None, typer.Option(help="The critic the generator was trained against; else one begins anew.")
+    ] = None,
     jpeg: Annotated[
         int | None, typer.Option(min=1, max=100, help="The detector sees samples saved as JPEG of this quality.")
     ] = None,
@@ -62,6 +65,7 @@ def finetune(
     check_every: Annotated[Number, says("Steps between two checks.", "50")] = None,
     learning_rate: Annotated[Real, says("Of Adam, for the generator.", "5e-05; latents: 0.01")] = None,
     critic_learning_rate: Annotated[Real, says("Of Adam, for the critic.", "0.0002")] = None,
+    average: Annotated[Real, says("Memory of the average of the weights that is kept, as 0.995.", "0.0")] = None,
     least_diversity: Annotated[Real, says("A smaller share of the first diversity is a collapse.", "0.5")] = None,
     seed: Annotated[Number, says("Latents, order, augmentation, the critic's weights.", "0")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, with these settings.")] = False,
@@ -85,6 +89,7 @@ def finetune(
         real_samples(reals, split, include or []),
         _settings(given, loss),
         loss=loss,
+        critic=critic,
         jpeg=jpeg,
         quality=quality,
         side=side,

@@ -115,6 +115,7 @@ def prepare(
     jpeg: int | None,
     quality: bool,
     side: int | None = None,
+    critic: Path | None = None,
 ) -> Bench:
     """Read generator, detectors and photographs.
 
@@ -127,9 +128,11 @@ def prepare(
         jpeg: quality at which the detectors see the samples; None is without.
         quality: whether the samples' distance to the photographs is measured.
         side: of an autoencoder's images, pixels; other generators say theirs.
+        critic: the file of what the generator was trained against; None begins with a new one.
 
     Raises:
-        InvalidConfig: no generator, a loss that it does not have, or a wanted quality that is not measured.
+        InvalidConfig: no generator, a loss that it does not have, a critic that does not fit, or a wanted quality that
+            is not measured.
         InvalidDetector: a detector without gradients, or damaged.
         InvalidDataset: no photograph that can be read.
     """
@@ -155,7 +158,13 @@ def prepare(
             do="Give more, or add --no-quality.",
         )
     chosen = _chosen_loss(loss, network)
-    network, own = _own(chosen, network, pictures, settings)
+    if critic is not None and chosen != "adversarial":
+        raise InvalidConfig(
+            expected="the adversarial loss, since a critic is given",
+            found=f"--loss {chosen}",
+            do="Leave --critic out, or add --loss adversarial.",
+        )
+    network, own = _own(chosen, network, pictures, settings, critic)
     facts = {
         "generator": {
             "file": path.name,
@@ -167,6 +176,7 @@ def prepare(
             {"name": one.name, "sha256": file_hash(Path(word))} for one, word in zip(judges, against, strict=True)
         ],
         "loss": chosen,
+        "critic": None if critic is None else file_hash(critic),
         "seen_as": "PNG" if jpeg is None else f"JPEG {jpeg}",
         "photographs": len(pictures),
         "photographs_sha256": sha256(pictures.numpy().tobytes()).hexdigest(),
@@ -203,11 +213,12 @@ def _chosen_loss(word: str, network: "nn.Module") -> str:
 
 
 def _own(
-    loss: str, network: "nn.Module", pictures: "Tensor", settings: "FinetuneConfig"
+    loss: str, network: "nn.Module", pictures: "Tensor", settings: "FinetuneConfig", critic: Path | None
 ) -> "tuple[nn.Module, OwnLoss]":
     """The module that moves, and its own loss."""
     import torch
 
+    from telltale.generate.critics import load_critic
     from telltale.generate.finetuning_losses import MovedLatents, adversarial, resynthesis, staying
     from telltale.generate.gan import ConvolutionalCritic
     from telltale.generate.glow import TEMPERATURE, Glow
@@ -234,5 +245,6 @@ def _own(
         return network, resynthesis(lambda images: network.encode(images)[0], pictures, settings)  # type: ignore[operator]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        critic = ConvolutionalCritic(side=pictures.shape[-1])
-        return network, adversarial(critic, pictures, settings, latent=latent, deviation=deviation)
+        side = pictures.shape[-1]
+        against = ConvolutionalCritic(side=side) if critic is None else load_critic(critic, side=side)
+        return network, adversarial(against, pictures, settings, latent=latent, deviation=deviation)

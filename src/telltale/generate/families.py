@@ -103,10 +103,15 @@ def save_generator(path: Path, generator: nn.Module, facts: GeneratorFacts) -> N
     Raises:
         OSError: the file cannot be written; nothing is left behind.
     """
-    tensors = {name: _small(tensor.detach().cpu()).contiguous() for name, tensor in generator.state_dict().items()}
-    header = {"family": facts.family, "sizes": dict(facts.sizes), "made_with": dict(facts.made_with)}
+    write_network(path, generator, facts, HEADER)
+
+
+def write_network(path: Path, network: nn.Module, facts: GeneratorFacts, header: str) -> None:
+    """The same for any network of a training, under a header that says what kind it is."""
+    tensors = {name: _small(tensor.detach().cpu()).contiguous() for name, tensor in network.state_dict().items()}
+    about = {"family": facts.family, "sizes": dict(facts.sizes), "made_with": dict(facts.made_with)}
     # safetensors' own writer makes files that only their owner may read, and a full disk is no OSError there.
-    write_whole(path, serialised(tensors, {HEADER: json.dumps(header)}))
+    write_whole(path, serialised(tensors, {header: json.dumps(about)}))
 
 
 def _small(tensor: Tensor) -> Tensor:
@@ -123,16 +128,25 @@ def read_generator_facts(path: Path) -> GeneratorFacts:
     Raises:
         InvalidConfig: missing, damaged, or not written by `save_generator`.
     """
+    return read_network_facts(path, HEADER, "a generator's file")
+
+
+def read_network_facts(path: Path, header: str, kind: str) -> GeneratorFacts:
+    """What the file of any network of a training says of itself, under the header of its kind.
+
+    Raises:
+        InvalidConfig: missing, damaged, or not written by `write_network` with this header.
+    """
     try:
         with safe_open(path, "pt") as stream:
-            facts = GeneratorFacts(**json.loads((stream.metadata() or {})[HEADER]))
+            facts = GeneratorFacts(**json.loads((stream.metadata() or {})[header]))
         # What a damaged header holds instead would fail far from here.
         if not (isinstance(facts.family, str) and isinstance(facts.sizes, dict) and isinstance(facts.made_with, dict)):
             raise TypeError("family, sizes or made_with of another kind")
         return facts
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise InvalidConfig(
-            expected=f"a generator's file written by telltale: {path}",
+            expected=f"{kind} written by telltale: {path}",
             found=f"{type(error).__name__}: {error}",
             do="Name a file that a recipe or command of telltale wrote.",
         ) from error

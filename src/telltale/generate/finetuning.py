@@ -9,6 +9,7 @@ picture. What this is for, and what is not given away: docs/misuse.md.
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -20,11 +21,12 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from telltale.errors import InvalidConfig, TrainingStopped
-from telltale.generate.finetuning_checks import check_generator, refuse_collapse
+from telltale.generate.finetuning_checks import check_generator, records, refuse_collapse
 from telltale.generate.finetuning_config import FinetuneConfig, Step, reached
 from telltale.generate.finetuning_errors import ClassifierChanged, NotFinite
 from telltale.generate.finetuning_judge import Judge, as_pixels
 from telltale.generate.finetuning_losses import OwnLoss
+from telltale.generate.gan_training import follow
 from telltale.generate.training_state import read_facts, restore, save
 
 STATE_FILE = "state.safetensors"
@@ -41,6 +43,8 @@ class _Run:
     """What stays the same over a finetuning."""
 
     generator: nn.Module
+    # What is judged and kept: the generator itself, or the average of its weights.
+    kept: nn.Module
     against: Sequence[Judge]
     own: OwnLoss
     settings: FinetuneConfig
@@ -52,7 +56,8 @@ class _Run:
     begin: float
 
     def networks(self) -> dict[str, nn.Module]:
-        return {"generator": self.generator, **self.own.networks}
+        averaged = {} if self.kept is self.generator else {"average": self.kept}
+        return {"generator": self.generator, **averaged, **self.own.networks}
 
     def optimisers(self) -> dict[str, torch.optim.Adam]:
         return {"generator": self.optimiser, **self.own.optimisers}
@@ -69,6 +74,8 @@ def finetune(
     same: Mapping[str, Any] | None = None,
 ) -> Iterator[Step]:
     """Finetune in place, saving the state to `out` at every check; goes on where an earlier run stopped.
+
+    When it ends, `generator` holds the weights that the last check judged: averaged ones where the settings ask for it.
 
     Args:
         generator: inputs of `own` to images (n, 3, side, side) in [-1, 1], as it was before any finetuning; only
@@ -109,6 +116,8 @@ def finetune(
         past.append(now)
         _keep(run, past)
         yield now
+    if run.kept is not run.generator:
+        generator.load_state_dict(run.kept.state_dict())
 
 
 def history(out: Path) -> list[Step]:
@@ -118,7 +127,7 @@ def history(out: Path) -> list[Step]:
         TrainingStopped: its state is damaged.
     """
     facts = read_facts(out / STATE_FILE)
-    return [] if facts is None else _records(facts, out / STATE_FILE)
+    return [] if facts is None else records(facts, out / STATE_FILE)
 
 
 def seconds_per_step(generator: nn.Module, against: Sequence[Judge], own: OwnLoss, settings: FinetuneConfig) -> float:
@@ -159,6 +168,7 @@ def _set_up(
     moving = [parameter for parameter in generator.parameters() if parameter.requires_grad]
     return _Run(
         generator=generator,
+        kept=deepcopy(generator).requires_grad_(False) if settings.average else generator,
         against=against,
         own=own,
         settings=settings,
@@ -211,12 +221,14 @@ def _update(run: _Run, step: int) -> Float[np.ndarray, " 3"]:
             do=f"Lower the learning rate or the weight; the last good state is {run.path}.",
         )
     run.optimiser.step()
+    if run.kept is not run.generator:
+        follow(run.kept, run.generator, run.settings.average)
     return losses
 
 
 def _check(run: _Run, step: int, losses: Float[np.ndarray, " 3"]) -> Step:
     """Judge the samples of the fixed latents."""
-    images = _samples(run.generator, run.own.checked)
+    images = _samples(run.kept, run.own.checked)
     if not bool(images.isfinite().all()):
         raise NotFinite(
             expected="finite images",
@@ -257,6 +269,8 @@ def _resumed(run: _Run) -> list[Step]:
     facts = read_facts(run.path)
     if facts is None:
         return []
+    # A state from before a setting existed was made with what is now its default.
+    facts["settings"] = FinetuneConfig().fixed() | facts.get("settings", {})
     different = [name for name, value in run.facts.items() if facts.get(name) != value]
     if different:
         raise TrainingStopped(
@@ -264,7 +278,7 @@ def _resumed(run: _Run) -> list[Step]:
             found=f"other {', '.join(different)}: {[run.facts[name] for name in different]}",
             do="Go on with what it began with, or begin in another folder.",
         )
-    past = _records(facts, run.path)
+    past = records(facts, run.path)
     if run.settings.quality_within is not None and past[0].quality is None:
         raise InvalidConfig(
             expected="a quality at the start of the run, since quality_within asks for a share of it",
@@ -279,18 +293,3 @@ def _resumed(run: _Run) -> list[Step]:
             expected=f"finite weights in {run.path}", found="NaN or infinity: a damaged file", do="Begin a new run."
         )
     return past
-
-
-def _records(facts: Mapping[str, Any], path: Path) -> list[Step]:
-    """A state's records, of which it always has one at least."""
-    try:
-        past = [Step(**one) for one in facts["history"]]
-    except (KeyError, TypeError) as error:
-        raise _no_records(path, f"{type(error).__name__}: {error}") from error
-    if not past:
-        raise _no_records(path, "none")
-    return past
-
-
-def _no_records(path: Path, found: str) -> TrainingStopped:
-    return TrainingStopped(expected=f"records of checks in {path}", found=found, do="Begin a new run.")

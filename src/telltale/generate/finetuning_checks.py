@@ -1,12 +1,14 @@
-"""What a finetuning refuses: a generator that cannot learn from a classifier, and one whose samples become alike."""
+"""What a finetuning refuses: generators that cannot learn, samples that become alike, states without records."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from telltale.errors import TrainingStopped
 from telltale.generate.finetuning_config import FinetuneConfig, Step
 from telltale.generate.finetuning_errors import Collapsed, NotDifferentiable, NotFinite, WrongImages
 from telltale.generate.finetuning_judge import Judge
@@ -71,3 +73,22 @@ def refuse_collapse(settings: FinetuneConfig, began: Step, now: Step, path: Path
             found=f"{now.diversity:.1f} at step {now.step}",
             do=f"Lower the weight or the learning rate; the last good state is {path}.",
         )
+
+
+def records(facts: Mapping[str, Any], path: Path) -> list[Step]:
+    """A state's records, of which it always has one at least.
+
+    Raises:
+        TrainingStopped: none there, or damaged ones.
+    """
+    try:
+        past = [Step(**one) for one in facts["history"]]
+    except (KeyError, TypeError) as error:
+        raise _no_records(path, f"{type(error).__name__}: {error}") from error
+    if not past:
+        raise _no_records(path, "none")
+    return past
+
+
+def _no_records(path: Path, found: str) -> TrainingStopped:
+    return TrainingStopped(expected=f"records of checks in {path}", found=found, do="Begin a new run.")
