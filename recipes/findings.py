@@ -156,12 +156,15 @@ def fooled(results: Path) -> Iterator[str]:
     before, after, second = (
         means["all"][name][0] for name in ("accuracy_before", "accuracy_after", "second_classifier_accuracy")
     )
-    steps = [int(row["steps"]) for row in _rows(results / "equation4.csv")]
+    runs = _rows(results / "equation4.csv")
+    steps = [int(row["steps"]) for row in runs]
+    changes = [float(row["quality_after"]) / float(row["quality_before"]) - 1 for row in runs]
     yield (
         f"**A generator that learns to fool the detector** took {min(steps)} to {max(steps)} steps: accuracy "
-        f"{before:.2f} before, {after:.2f} after. A second classifier that learned the new samples: {second:.2f}. Of "
-        f"them first classifiers of another architecture call {strangers:.0%} fake, and the very one that was fooled "
-        f"ranks them with an AUC of {ranked:.2f} ([docs/finetune.md](docs/finetune.md))."
+        f"{before:.2f} before, {after:.2f} after, the distance of its pictures to photographs {mean(changes):+.0%} "
+        f"({min(changes):+.0%} to {max(changes):+.0%}). A second classifier that learned the new samples: "
+        f"{second:.2f}. Of them first classifiers of another architecture call {strangers:.0%} fake, and the very one "
+        f"that was fooled ranks them with an AUC of {ranked:.2f} ([docs/finetune.md](docs/finetune.md))."
     )
 
 
