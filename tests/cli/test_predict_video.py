@@ -106,6 +106,17 @@ def test_resumed_timelines_hold_each_moment_once(run: Run, mixed: Path, tmp_path
     assert run(*words)[0] == 2
 
 
+def test_a_timeline_that_would_lack_finished_videos_is_refused(run: Run, mixed: Path, tmp_path: Path) -> None:
+    out, timeline = tmp_path / "out.jsonl", tmp_path / "timeline.jsonl"
+    run(mixed, "--out", out)
+    before = out.read_bytes()
+    code, _, err = run(mixed, "--out", out, "--timeline", timeline, "--resume")
+    assert code == 2
+    assert "videos that are finished already" in err
+    assert out.read_bytes() == before
+    assert not timeline.exists()
+
+
 def test_out_and_timeline_cannot_be_one_file(run: Run, mixed: Path, tmp_path: Path) -> None:
     """One would overwrite the other when the run ends."""
     out = tmp_path / "out.jsonl"

@@ -83,8 +83,10 @@ def open_timeline(path: Path, sink: "ResultFile | None", done: set[str], *, resu
         resume: go on with an earlier file.
 
     Raises:
-        InvalidConfig: --out names the same file, or what is to be resumed belongs to another one.
+        InvalidConfig: --out names the same file, what is to be resumed belongs to another one, or videos are finished
+            that would be missing from a timeline that begins now.
     """
+    from telltale.data.video import is_video
     from telltale.evaluate.results import ResultFile, utf8, write_rows
     from telltale.evaluate.video_rows import TIMELINE
 
@@ -95,6 +97,13 @@ def open_timeline(path: Path, sink: "ResultFile | None", done: set[str], *, resu
             do="Choose another name for one of them.",
         )
     found = ResultFile(path, resume=resume, columns=TIMELINE)
+    finished = sum(is_video(Path(name)) for name in done)
+    if finished and not (path.exists() or found.journal.exists()):
+        raise InvalidConfig(
+            expected=f"the timeline of the {finished} videos that are finished already",
+            found=f"no file {path}: they were scored without one, or into another",
+            do="Leave --timeline out, name the one that was written with --out, or score anew into another --out.",
+        )
     if resume and sink is not None:
         _check_belongs(found, sink)
         write_rows(path, (row for row in found.kept() if utf8(row["path"]) in done), columns=TIMELINE)
