@@ -10,6 +10,7 @@ from PIL import Image
 
 from telltale.data.sample import Sample
 from telltale.errors import InvalidDataset
+from telltale.generate import finetuning_folder
 from telltale.generate.finetuning_config import Step
 from telltale.generate.finetuning_folder import (
     nearness,
@@ -91,3 +92,17 @@ def test_samples_that_are_the_photographs_are_nearer_than_noise(samples: list[Sa
     noise, _ = measure(draw.integers(0, 256, (8, 64, 64, 3), dtype=np.uint8))
     assert same < noise
     assert error >= 0
+
+
+def test_of_many_photographs_the_last_source_counts_like_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They may come source by source."""
+    seen: list[np.ndarray] = []
+
+    def features(shown: np.ndarray) -> np.ndarray:
+        seen.append(shown[:, 0, 0, 0])
+        return shown.reshape(len(shown), -1)[:, :4].astype(np.float64)
+
+    monkeypatch.setattr(finetuning_folder, "face_features", features)
+    monkeypatch.setattr(finetuning_folder, "_COMPARED", 10)
+    nearness(torch.arange(100, dtype=torch.uint8)[:, None, None, None].expand(100, 3, 8, 8))
+    assert seen[0].tolist() == [0, 11, 22, 33, 44, 55, 66, 77, 88, 99]

@@ -57,8 +57,12 @@ def photographs(samples: Sequence[Sample], side: int) -> tuple[UInt8[Tensor, "n 
 
 
 def nearness(pictures: UInt8[Tensor, "n 3 side side"]) -> Quality:
-    """Kernel distance (face-parser features) of samples to the first photographs: value and standard error."""
-    features = face_features(np.ascontiguousarray(pictures[:_COMPARED].permute(0, 2, 3, 1).numpy()))
+    """Kernel distance (face-parser features) of samples to photographs: value and standard error.
+
+    Of many photographs some, evenly from the first to the last: they may come source by source.
+    """
+    places = np.linspace(0, len(pictures) - 1, min(len(pictures), _COMPARED)).round().astype(np.intp)
+    features = face_features(np.ascontiguousarray(pictures[torch.from_numpy(places)].permute(0, 2, 3, 1).numpy()))
 
     def measure(made: UInt8[np.ndarray, "n side side 3"]) -> tuple[float, float]:
         found = kernel_distance(face_features(made), features)
