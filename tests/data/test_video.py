@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from small_videos import av, index_of, shade, write_long_sound, write_sound, write_video
-from telltale.data.video import Frame, frames, is_video, upright
+from telltale.data.video import Frame, frames, upright
 from telltale.errors import InvalidConfig, MissingExtra, TooManyPixels, UndecodableVideo
 from telltale.image import Pixels
 
@@ -177,22 +177,6 @@ def test_sound_only(tmp_path: Path) -> None:
     assert "sound only" in said
 
 
-def test_a_record_cover_is_no_film(tmp_path: Path) -> None:
-    """Music files hold their cover as a picture track."""
-    from telltale.data.video import _picture_track
-
-    class Track:
-        disposition = "Disposition.attached_pic"
-
-    class Container:
-        class streams:  # noqa: N801 (as PyAV has it)
-            video = (Track(),)
-            audio = (Track(),)
-
-    with pytest.raises(UndecodableVideo, match="sound only"):
-        _picture_track(Container(), tmp_path)
-
-
 @pytest.mark.parametrize(
     ("data", "words"),
     [
@@ -252,13 +236,6 @@ def test_without_pyav_the_command_that_brings_it_is_named(tmp_path: Path, monkey
     monkeypatch.setitem(__import__("sys").modules, "av", None)
     with pytest.raises(MissingExtra, match=r"telltale\[video\]"):
         frames(tmp_path / "clip.mp4")
-
-
-def test_endings() -> None:
-    assert is_video(Path("a.MP4"))
-    assert is_video(Path("b.webm"))
-    assert not is_video(Path("c.gif"))
-    assert not is_video(Path("mp4"))
 
 
 def test_pixels_are_the_callers_own(tmp_path: Path) -> None:

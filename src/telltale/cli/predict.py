@@ -131,7 +131,7 @@ def _records(
 ) -> "Iterator[Score | VideoScore | Failure]":
     """Pictures several at a time, videos one by one, in the order given."""
     from telltale.cli.predict_video import score
-    from telltale.data.video import is_video
+    from telltale.data.video_file import is_video
     from telltale.evaluate.scoring import score_files
 
     for is_film, group in groupby(samples, lambda sample: sample.data is None and is_video(sample.path)):

@@ -86,7 +86,7 @@ def open_timeline(path: Path, sink: "ResultFile | None", done: set[str], *, resu
         InvalidConfig: --out names the same file, what is to be resumed belongs to another one, or videos are finished
             that would be missing from a timeline that begins now.
     """
-    from telltale.data.video import is_video
+    from telltale.data.video_file import is_video
     from telltale.evaluate.results import ResultFile, utf8, write_rows
     from telltale.evaluate.video_rows import TIMELINE
 

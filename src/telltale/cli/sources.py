@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 
 from telltale.data.sample import Sample
-from telltale.data.video import ENDINGS as VIDEOS
+from telltale.data.video_file import ENDINGS as VIDEOS
 from telltale.errors import InvalidConfig, require
 
 # What `telltale predict FOLDER` looks at; a file named on the command line is tried whatever its ending.

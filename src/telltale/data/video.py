@@ -5,24 +5,17 @@ brings FFmpeg's decoders along (`[video]` extra).
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
-from telltale.errors import InvalidConfig, TooManyPixels, UndecodableVideo, require
+from telltale.data.video_file import opened, picture_track, stated, undecodable
+from telltale.errors import InvalidConfig, TooManyPixels, require
 from telltale.image import MAX_PIXELS, Pixels, Resized
 
-# Not .ts, which is TypeScript more often than a transport stream.
-ENDINGS = frozenset(
-    (".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".m2ts", ".wmv", ".flv", ".ogv")
-)
-# FFmpeg's names of containers that hold one film and nothing else: a playlist, which names further files and
-# addresses, is never opened, whatever its ending.
-CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,asf,flv,ogg"
 # A film that ends this much before its header says was cut off; edit lists and rounding explain less.
 _MISSING = Fraction(1, 2)
 _UNSPECIFIED = 2
@@ -42,11 +35,6 @@ class Frame:
     number: int
     seconds: float
     pixels: Pixels
-
-
-def is_video(path: Path) -> bool:
-    """Whether a file's ending is that of a video."""
-    return path.suffix.lower() in ENDINGS
 
 
 def frames(
@@ -86,8 +74,8 @@ def frames(
 def _frames(
     av: Any, path: Path, stride: "_Stride", max_frames: int | None, max_pixels: int, threads: int
 ) -> Iterator[Frame]:
-    with _opened(av, path) as container:
-        stream = _picture_track(container, path)
+    with opened(av, path) as container:
+        stream = picture_track(container, path)
         _check_pixels(stream.codec_context, path, max_pixels)
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = threads
@@ -207,74 +195,21 @@ class _Damage:
 
     def check_end(self, stream: Any, clock: _Clock) -> None:
         """A film that ends before its header says it does was cut off."""
-        stated = _stated(stream)
-        if stated is not None and stated - clock.end > _MISSING:
-            self.add(clock.end, f"the end, {float(stated):.1f} s by the header,")
+        length = stated(stream)
+        if length is not None and length - clock.end > _MISSING:
+            self.add(clock.end, f"the end, {float(length):.1f} s by the header,")
 
     def check(self, *, any_frame: bool) -> None:
         """Raise if anything was missing."""
         if not any_frame:
-            raise _undecodable(f"no frame that can be decoded ({self.first or 'a track without frames'})", self.path)
+            raise undecodable(f"no frame that can be decoded ({self.first or 'a track without frames'})", self.path)
         if self.count:
             more = f" and {self.count - 1:,} more" if self.count > 1 else ""
-            raise _undecodable(f"a damaged one: {self.first}{more}", self.path)
+            raise undecodable(f"a damaged one: {self.first}{more}", self.path)
 
 
 def _place(seconds: Fraction | None) -> str:
     return "at the beginning" if seconds is None else f"after {float(seconds):.2f} s"
-
-
-def _stated(stream: Any) -> Fraction | None:
-    """The length of the picture track by the file's header; None where only the whole file's is stated."""
-    # FFmpeg gives every track of a Windows Media file the whole file's length: its sound may go on for longer.
-    if stream.container.format.name == "asf":
-        return None
-    if stream.duration is not None:
-        return Fraction(stream.duration * stream.time_base)
-    # Matroska: HH:MM:SS.fraction. Some writers leave it at zero.
-    parts = stream.metadata.get("DURATION", "").strip("\0").split(":")
-    try:
-        hours, minutes, seconds = (Fraction(part) for part in parts)
-    except ValueError:
-        return None
-    return 3600 * hours + 60 * minutes + seconds
-
-
-@contextmanager
-def _opened(av: Any, path: Path) -> Iterator[Any]:
-    with _bytes_of(path) as stream:
-        try:
-            options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
-            container = av.open(stream, options=options)
-        # A damaged header can raise nearly anything; each means the same to the caller.
-        except (av.error.FFmpegError, ValueError, EOFError) as error:
-            raise _undecodable(f"a file that does not open as a video ({error.args[-1]})", path) from error
-        with container:
-            yield container
-
-
-def _bytes_of(path: Path) -> BinaryIO:
-    try:
-        stream = path.open("rb")  # `_opened` closes it
-        if stream.seekable() and not stream.read(1):
-            stream.close()
-            raise _undecodable("an empty file (0 bytes)", path)
-        stream.seek(0)
-        return stream
-    # A path with a null character raises ValueError.
-    except (OSError, ValueError) as error:
-        raise _undecodable(f"a file that cannot be read ({error.args[-1]})", path) from error
-
-
-def _picture_track(container: Any, path: Path) -> Any:
-    """The first picture track that is not a cover of a record."""
-    for stream in container.streams.video:
-        if "attached_pic" not in str(stream.disposition).lower():
-            if stream.codec_context is None:
-                raise _undecodable("a picture track in a codec that this FFmpeg does not know", path)
-            return stream
-    heard = "sound only" if container.streams.audio else "no picture track"
-    raise _undecodable(f"a file with {heard}", path)
 
 
 def _check_pixels(sized: Any, path: Path, max_pixels: int) -> None:
@@ -329,11 +264,3 @@ def _check(every_seconds: float | None, every_frames: int | None, max_frames: in
             found=f"every_seconds {every_seconds}, every_frames {every_frames}, max_frames {max_frames}",
             do="Correct the numbers.",
         )
-
-
-def _undecodable(found: str, path: Path) -> UndecodableVideo:
-    return UndecodableVideo(
-        expected="a video (MP4, MOV, MKV, WebM, AVI, MPEG, ...)",
-        found=f"{found}: {path}",
-        do="Check the file, or leave it out.",
-    )

@@ -1,0 +1,96 @@
+"""The file of a video: what is opened at all, its picture track, and how long its header says it is.
+
+Needs PyAV (`[video]` extra), which the caller brings.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from telltale.errors import UndecodableVideo
+
+# Not .ts, which is TypeScript more often than a transport stream.
+ENDINGS = frozenset(
+    (".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".m2ts", ".wmv", ".flv", ".ogv")
+)
+# FFmpeg's names of containers that hold one film and nothing else: a playlist, which names further files and
+# addresses, is never opened, whatever its ending.
+CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,asf,flv,ogg"
+
+
+def is_video(path: Path) -> bool:
+    """Whether a file's ending is that of a video."""
+    return path.suffix.lower() in ENDINGS
+
+
+@contextmanager
+def opened(av: Any, path: Path) -> Iterator[Any]:
+    """PyAV's container of a file that holds one film.
+
+    Raises:
+        UndecodableVideo: missing, empty, or not a video.
+    """
+    with _bytes_of(path) as stream:
+        try:
+            options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
+            container = av.open(stream, options=options)
+        # A damaged header can raise nearly anything; each means the same to the caller.
+        except (av.error.FFmpegError, ValueError, EOFError) as error:
+            raise undecodable(f"a file that does not open as a video ({error.args[-1]})", path) from error
+        with container:
+            yield container
+
+
+def _bytes_of(path: Path) -> BinaryIO:
+    try:
+        stream = path.open("rb")  # `opened` closes it
+        if stream.seekable() and not stream.read(1):
+            stream.close()
+            raise undecodable("an empty file (0 bytes)", path)
+        stream.seek(0)
+        return stream
+    # A path with a null character raises ValueError.
+    except (OSError, ValueError) as error:
+        raise undecodable(f"a file that cannot be read ({error.args[-1]})", path) from error
+
+
+def picture_track(container: Any, path: Path) -> Any:
+    """The first picture track that is not a cover of a record.
+
+    Raises:
+        UndecodableVideo: none, or one in an unknown codec.
+    """
+    for stream in container.streams.video:
+        if "attached_pic" not in str(stream.disposition).lower():
+            if stream.codec_context is None:
+                raise undecodable("a picture track in a codec that this FFmpeg does not know", path)
+            return stream
+    heard = "sound only" if container.streams.audio else "no picture track"
+    raise undecodable(f"a file with {heard}", path)
+
+
+def stated(stream: Any) -> Fraction | None:
+    """The length of the picture track by the file's header; None where only the whole file's is stated."""
+    # FFmpeg gives every track of a Windows Media file the whole file's length: its sound may go on for longer.
+    if stream.container.format.name == "asf":
+        return None
+    if stream.duration is not None:
+        return Fraction(stream.duration * stream.time_base)
+    # Matroska: HH:MM:SS.fraction. Some writers leave it at zero.
+    parts = stream.metadata.get("DURATION", "").strip("\0").split(":")
+    try:
+        hours, minutes, seconds = (Fraction(part) for part in parts)
+    except ValueError:
+        return None
+    return 3600 * hours + 60 * minutes + seconds
+
+
+def undecodable(found: str, path: Path) -> UndecodableVideo:
+    """The one error of files that are no whole video."""
+    return UndecodableVideo(
+        expected="a video (MP4, MOV, MKV, WebM, AVI, MPEG, ...)",
+        found=f"{found}: {path}",
+        do="Check the file, or leave it out.",
+    )
