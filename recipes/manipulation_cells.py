@@ -5,7 +5,7 @@ No script: `table_manipulation.py` and `table_faceforensics.py` run it, each on 
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from pathlib import Path
@@ -69,6 +69,8 @@ class Experiment:
         training: settings of `TrainConfig` besides those of table_generators.
         mask_of, parse: truth masks and parts of a picture; None where nobody knows them.
         twin_of: the same for an untouched picture and what was made of it; its group where each has one to itself.
+        makes: fingerprint of this very set as a kind of processor makes it, which rounds its own way -> that kind. Cells
+            of any of them may stand in one table.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Experiment:
     mask_of: Callable[[Sample], Mask] | None = None
     parse: Parse | None = None
     twin_of: Callable[[Sample], str] = attrgetter("group")
+    makes: Mapping[str, str] = field(default_factory=dict)
 
     def wanted(self) -> list[tuple[str, str, int]]:
         """(model, trained on, seed) of every cell, in order."""

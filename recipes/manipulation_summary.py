@@ -7,8 +7,10 @@ import csv
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 from zlib import crc32
 
@@ -73,7 +75,8 @@ def kept(asked: Experiment) -> tuple[dict[tuple[str, str], list[dict[str, Any]]]
             missing.append(path.stem)
             continue
         one = json.loads(path.read_text())
-        if one["data_fingerprint"] != asked.bench.fingerprint or len(one["scores"]) != len(asked.bench.tested):
+        known = one["data_fingerprint"] in {asked.bench.fingerprint, *asked.makes}
+        if not known or len(one["scores"]) != len(asked.bench.tested):
             sys.exit(f"{path} was made from other pictures: delete it and run again")
         found.setdefault((model, kind), []).append(one)
     if not found:
@@ -97,6 +100,7 @@ def summarise(asked: Experiment, title: str, command: str) -> None:
         "commit": commit(),
         "commits_of_cells": sorted({str(one["commit"]) for one in cells}),
         "data_fingerprint": asked.bench.fingerprint,
+        "cells_by_data_fingerprint": dict(sorted(Counter(one["data_fingerprint"] for one in cells).items())),
         "machine": machine(),
         "machines_of_cells": sorted({one["machine"] for one in cells}),
         "date": time.strftime("%Y-%m-%d"),
@@ -133,6 +137,12 @@ Cells = dict[tuple[str, str], list[dict[str, Any]]]
 def markdown(asked: Experiment, about: dict[str, Any], estimates: dict[str, Estimates], found: Cells) -> Iterator[str]:
     """All tables: the transfer of all models, AUC by what was learned, localisation, parts of the face."""
     yield f"{about['cells']} runs, {len(about['missing'])} missing; commit {about['commit']}, {about['date']}."
+    if len(makes := about["cells_by_data_fingerprint"]) > 1:
+        yield ""
+        counts = ", ".join(
+            f"{count} cells on those of {asked.makes.get(mark, 'another')}" for mark, count in makes.items()
+        )
+        yield fill(f"The pictures were made by several kinds of processor, whose rounding differs: {counts}.", 118)
     yield "Mean over seeds [95 % bootstrap over seeds and faces]; fake positive; chance is 0.5."
     yield ""
     yield from transfer(estimates, found)
