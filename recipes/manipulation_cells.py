@@ -69,8 +69,8 @@ class Experiment:
         training: settings of `TrainConfig` besides those of table_generators.
         mask_of, parse: truth masks and parts of a picture; None where nobody knows them.
         twin_of: the same for an untouched picture and what was made of it; its group where each has one to itself.
-        makes: fingerprint of this very set as a kind of processor makes it, which rounds its own way -> that kind. Cells
-            of any of them may stand in one table.
+        makes: fingerprint of this set as a kind of processor makes it, each with a rounding of its own -> that kind.
+            Cells of any of them may stand in one table.
     """
 
     name: str
