@@ -31,6 +31,7 @@ import numpy as np
 from PIL import ExifTags, Image
 
 import telltale
+from result_files import write_bytes
 from telltale.data.audit import Audit, audit, judge
 from telltale.data.audit_words import as_values
 from telltale.data.build import build
@@ -207,8 +208,7 @@ def main() -> None:
     }
     report["seconds"] = round(time.perf_counter() - begin)
     target = (work if chosen.quick else chosen.results) / "audit_shared.json"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    write_bytes(target, (json.dumps(report, indent=1, allow_nan=False) + "\n").encode())
     say(report)
 
 

@@ -254,7 +254,8 @@ def cell(bench: Contest, architecture: str, seed: int) -> dict[str, Any]:
         "classifier": architecture,
         "seed": seed,
         "generator": GENERATOR,
-        "lambda": how.weight,
+        **asked(bench),
+        "settings": asdict(how),
         "steps": past[-1].step,
         "stopped_at_target": reached(how, past[0], past[-1]),
         "distance": round(past[-1].distance, 2),
@@ -272,8 +273,6 @@ def cell(bench: Contest, architecture: str, seed: int) -> dict[str, Any]:
         },
         "checks": [asdict(one) for one in past],
         "seconds": round(time.perf_counter() - begin),
-        "generator_sha256": file_hash(bench.generator),
-        "critic_sha256": file_hash(bench.critic),
         "commit": commit(),
         "command": invocation(),
         "machine": machine(),
@@ -360,7 +359,22 @@ def figures(found: dict[str, Any]) -> dict[str, float]:
 def complete(bench: Contest) -> tuple[list[dict[str, Any]], list[str]]:
     """The cells there are, and the names of those that are missing."""
     paths = [bench.cells / f"{name}-{seed}.json" for name, seed in wanted(bench, 1 if bench.quick else SEEDS)]
-    return [json.loads(path.read_text()) for path in paths if path.exists()], [p.stem for p in paths if not p.exists()]
+    found, now = [], asked(bench)
+    for path in (one for one in paths if one.exists()):
+        cell = json.loads(path.read_text())
+        if different := sorted(name for name, value in now.items() if cell.get(name) != value):
+            sys.exit(f"{path} was made with another {', '.join(different)}: delete it and run again")
+        found.append(cell)
+    return found, [path.stem for path in paths if not path.exists()]
+
+
+def asked(bench: Contest) -> dict[str, Any]:
+    """What cells of one table share, and say."""
+    return {
+        "lambda": settings(bench, 0).weight,
+        "generator_sha256": file_hash(bench.generator),
+        "critic_sha256": file_hash(bench.critic),
+    }
 
 
 def spread(cells: Sequence[dict[str, Any]], rounds: int) -> dict[str, list[float]]:
@@ -424,13 +438,13 @@ def summarise(bench: Contest) -> None:
         "command": invocation(),
         "commit": commit(),
         "commits_of_cells": sorted({one["commit"] or "" for one in cells}),
-        "generator_sha256": cells[0]["generator_sha256"],
+        **asked(bench),
+        "settings": asdict(settings(bench, 0)),
         "machine": cells[0]["machine"],
         "date": time.strftime("%Y-%m-%d"),
         "cells": len(cells),
         "missing": missing,
         "seconds_of_all_cells": sum(one["seconds"] for one in cells),
-        "lambda": cells[0]["lambda"],
         "n_test": {"photographs": len(cells[0]["scores"]["first"]["photographs"]), "samples": transfer["n"]},
         "all": spread(cells, 20 if bench.quick else 1000),
         "by_classifier": {

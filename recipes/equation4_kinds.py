@@ -56,7 +56,7 @@ from sharing import alone, unclaimed
 from table_seeds import LATENT_SEEDS, save_as_photographs
 from telltale.data.sample import Sample
 from telltale.generate.families import load_generator
-from telltale.generate.finetuning import finetune, history
+from telltale.generate.finetuning import STATE_FILE, finetune, history
 from telltale.generate.finetuning_config import FinetuneConfig, Step, reached
 from telltale.generate.finetuning_folder import photographs
 from telltale.generate.finetuning_losses import MovedLatents, OwnLoss, resynthesis, staying
@@ -145,11 +145,14 @@ def generator_of(bench: Contest, kind: str) -> Path:
     return bench.generator.with_name(f"{KINDS[kind]}.safetensors")
 
 
-def saved(bench: Contest, name: str, images: Callable[[str], Tensor]) -> list[Sample]:
-    """Pictures of every split, in the format of the photographs; those of an earlier run stay."""
+def saved(bench: Contest, name: str, made_by: Path, images: Callable[[str], Tensor]) -> list[Sample]:
+    """Pictures of every split, in the format of the photographs; those of an earlier run stay.
+
+    Folders are named by the hash of what made them, a generator's file or a finetuning's state.
+    """
     found = []
     for split in SPLITS:
-        folder = bench.work / "samples" / name / split
+        folder = bench.work / "samples" / name / f"{split}-{file_hash(made_by)[:12]}"
         with alone(bench.work, f"samples {name} {split}"):
             if not (folder / "done").exists():
                 made = images(split)
@@ -178,10 +181,11 @@ def cell(bench: Contest, kind: str, architecture: str, seed: int) -> dict[str, A
     begin = time.perf_counter()
     name = f"{kind}-{architecture}-{seed}"
     move = MOVES[kind](bench, seed)
-    before = saved(bench, f"{kind}-before", move.images)
+    before = saved(bench, f"{kind}-before", generator_of(bench, kind), move.images)
     first = classifier(bench, f"first-{name}", architecture, seed, before)
-    past = moved(move, first, bench.work / "finetune" / name)
-    after = saved(bench, f"{name}-after", move.images)
+    out = bench.work / "finetune" / name
+    past = moved(move, first, out)
+    after = saved(bench, f"{name}-after", out / STATE_FILE, move.images)
     second = classifier(bench, f"second-{name}", architecture, seed + 100, after)
     shown = {"photographs": pixels(bench.reals), "before": pixels(before), "after": pixels(after)}
     return {

@@ -30,7 +30,7 @@ import torch
 
 import telltale
 from figure_heatmaps import pictures, shown
-from result_files import keep, write_facts, write_page, write_table
+from result_files import keep, write_bytes, write_facts, write_page, write_table
 from ship_detector import HELD_OUT
 from table_generators import ROOT, Bench, trained
 from telltale.detector import Detector
@@ -119,7 +119,7 @@ def write(networks: Sequence[dict[str, Any]], results: Path, bench: Bench, comma
         for line in table([RegionRow(**r) for r in found["rows"]])
     ]
     write_table(results / "regions.csv", rows)
-    (results / "figure_regions.png").write_bytes(chart(together(networks)))
+    write_bytes(results / "figure_regions.png", chart(together(networks)))
     write_page(results / "regions.md", markdown(networks))
     about = {
         "command": command,

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 import telltale
-from result_files import write_page
+from result_files import write_image, write_page
 from telltale.explain.heatmaps import overlay
 from telltale.image import Pixels, resize
 
@@ -43,7 +43,7 @@ def main() -> None:
     heat = overlay(pixels, detector(small), detector)
     gap = np.full((HEIGHT, 12, 3), 255, np.uint8)
     target = ROOT / "docs" / "first-look.png"
-    Image.fromarray(np.hstack([pixels, gap, heat, gap, truth])).save(target, optimize=True)
+    write_image(target, Image.fromarray(np.hstack([pixels, gap, heat, gap, truth])))
     print(f"{target.relative_to(ROOT)}, results/demo.txt")
 
 

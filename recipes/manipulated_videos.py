@@ -43,7 +43,7 @@ from jaxtyping import Bool
 from manipulated import CUT, MANIPULATIONS, layout
 from manipulation_cells import ESSENTIAL, QUICK, Experiment, fill, rows
 from manipulation_summary import COLUMNS
-from result_files import write_facts, write_page, write_table
+from result_files import keep, write_facts, write_page, write_table
 from sharing import alone, unclaimed
 from table_faceforensics import crops, masks_of, picture_of
 from table_generators import ROOT, Bench
@@ -202,10 +202,9 @@ def write_tree(data: Path, tree: Path, *, quick: bool) -> list[tuple[str, str]]:
 
 def write_splits(folder: Path, pairs: Sequence[tuple[str, str]], fold: int) -> None:
     """The lists as FaceForensics++ has them: one pair to test, the next to validate, the others to learn."""
-    folder.mkdir(parents=True, exist_ok=True)
     turned = [*pairs[fold:], *pairs[:fold]]
     for split, these in (("test", turned[:1]), ("val", turned[1:2]), ("train", turned[2:])):
-        (folder / f"{split}.json").write_text(json.dumps(these))
+        keep(folder / f"{split}.json", these)
 
 
 def gather(data: Path, work: Path, *, quick: bool) -> list[Experiment]:

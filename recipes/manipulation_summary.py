@@ -3,7 +3,6 @@
 No script: `table_manipulation.py` and `table_faceforensics.py` write their results with it.
 """
 
-import csv
 import json
 import sys
 import time
@@ -274,13 +273,21 @@ def parts_of_faces(asked: Experiment, cells: Sequence[dict[str, Any]]) -> Iterat
 
 def write_regions(cells: Sequence[dict[str, Any]], path: Path) -> None:
     """The counts of every part, run by run."""
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        table = csv.writer(stream, lineterminator="\n")
-        table.writerow(("model", "seed", "trained_on", "tested_on", "part", "n", "top_count", "random_count", "p_holm"))
-        for one in cells:
-            for kind, said in one.get("regions", {}).items():
-                for part, *counts in zip(PARTS, said["top"], said["random"], said["p_holm"], strict=True):
-                    table.writerow((one["model"], one["seed"], one["trained_on"], kind, part, said["n"], *counts))
+    table = (
+        {
+            **{name: one[name] for name in ("model", "seed", "trained_on")},
+            "tested_on": kind,
+            "part": part,
+            "n": said["n"],
+            "top_count": top,
+            "random_count": random,
+            "p_holm": p_holm,
+        }
+        for one in cells
+        for kind, said in one.get("regions", {}).items()
+        for part, top, random, p_holm in zip(PARTS, said["top"], said["random"], said["p_holm"], strict=True)
+    )
+    write_table(path, table)
 
 
 def draw_regions(asked: Experiment, cells: Sequence[dict[str, Any]], path: Path) -> None:

@@ -34,7 +34,7 @@ import numpy as np
 import torch
 
 import telltale
-from result_files import write_facts, write_table
+from result_files import keep, write_facts, write_table
 from sharing import alone
 from telltale.data.build import build
 from telltale.data.corruptions import corrupt
@@ -234,7 +234,7 @@ def trained(places: Places, built: list[Sample], name: str, settings: TrainConfi
             begin = time.perf_counter()
             for epoch in train(settings, out, resume=out.exists(), samples=learned, command=invocation()):
                 print(name, json.dumps(epoch.row()), flush=True)
-            (out / "done.json").write_text(json.dumps({"seconds": round(time.perf_counter() - begin)}))
+            keep(out / "done.json", {"seconds": round(time.perf_counter() - begin)})
     return out / "best.safetensors"
 
 

@@ -27,6 +27,7 @@ end: no figure here is of such generators.
 
 import argparse
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -46,7 +47,8 @@ from telltale.generate.critics import save_critic
 from telltale.generate.diffusion import DiffusionModel
 from telltale.generate.diffusion_training import DiffusionConfig, train_diffusion
 from telltale.generate.factor_analysers import FactorAnalysers, fit
-from telltale.generate.families import GeneratorFacts, build_generator, save_generator
+from telltale.generate.families import GeneratorFacts, build_generator, load_generator, save_generator
+from telltale.generate.finetuning import fingerprint as network_fingerprint
 from telltale.generate.gan import ConvolutionalCritic
 from telltale.generate.gan_training import GanConfig, train_gan
 from telltale.generate.glow import Glow
@@ -54,7 +56,6 @@ from telltale.generate.glow_training import GlowConfig, train_glow
 from telltale.generate.resnet_gan import ResidualCritic, ResidualGenerator
 from telltale.generate.vae import Vae
 from telltale.generate.vae_training import VaeConfig, train_vae
-from telltale.learn.checkpoint import file_hash
 from telltale.learn.precision import machine
 from telltale.provenance import commit, invocation
 
@@ -144,17 +145,26 @@ def make(family: str, seed: int, data: Path, work: Path, places: Places, *, quic
         "machine": machine() if device == "cpu" else torch.cuda.get_device_name(),
         "parameters": sum(one.numel() for one in generator.parameters()),
     }
-    name = f"{family}-{seed}.safetensors"
-    places.generators.mkdir(parents=True, exist_ok=True)
-    write_image(places.generators / f"{family}-{seed}.png", grid(generator.cpu().eval()))
-    save_generator(places.generators / name, generator, GeneratorFacts(family=family, sizes=sizes, made_with=made_with))
+    name, facts = f"{family}-{seed}.safetensors", GeneratorFacts(family=family, sizes=sizes, made_with=made_with)
+    generator.cpu().eval()
     if critic is not None:
-        # Its own generator is the one just written: under --critic-of another than the table's.
-        made_with |= {"generator_sha256": file_hash(places.generators / name)}
-        places.critics.mkdir(parents=True, exist_ok=True)
-        kind = "residual" if isinstance(critic, ResidualCritic) else "convolutional"
-        facts = GeneratorFacts(family=kind, sizes={"width": sizes["width"]}, made_with=made_with)
-        save_critic(places.critics / name, critic, facts)
+        # First, so that a generator that is there has its critic beside it, wherever a run was stopped.
+        keep_critic(places.critics / name, critic, generator, facts)
+    places.generators.mkdir(parents=True, exist_ok=True)
+    write_image(places.generators / f"{family}-{seed}.png", grid(generator))
+    save_generator(places.generators / name, generator, facts)
+
+
+def keep_critic(path: Path, critic: nn.Module, generator: nn.Module, facts: GeneratorFacts) -> None:
+    """A GAN's critic, with a fingerprint of the generator it learned beside, as that comes back from its file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        save_generator(Path(folder) / path.name, generator, facts)
+        mark = network_fingerprint(load_generator(Path(folder) / path.name))
+    own = {"generator_fingerprint": mark, "parameters": sum(one.numel() for one in critic.parameters())}
+    kind = "residual" if isinstance(critic, ResidualCritic) else "convolutional"
+    about = GeneratorFacts(family=kind, sizes={"width": facts.sizes["width"]}, made_with={**facts.made_with, **own})
+    save_critic(path, critic, about)
 
 
 def learning(
@@ -220,6 +230,8 @@ def main() -> None:
     names = [f"{family}-{seed}" for family, seed in WANTED]
     if chosen.only and chosen.only not in names:
         parser.error(f"{chosen.only}: choose out of {', '.join(names)}")
+    if chosen.only and chosen.critic_of:
+        parser.error("--only and --critic-of: give one of them")
     gans = [name for name in names if "gan" in name]
     if chosen.critic_of and chosen.critic_of not in gans:
         parser.error(f"{chosen.critic_of}: choose out of {', '.join(gans)}")
@@ -231,9 +243,14 @@ def main() -> None:
     places = Places(work / "again" if again else kept / "generators", kept / "critics")
     for family, seed in WANTED:
         name = f"{family}-{seed}.safetensors"
-        wanted = (chosen.critic_of or chosen.only) in (None, f"{family}-{seed}")
-        if wanted and not ((places.critics if again else places.generators) / name).exists():
-            make(family, seed, chosen.data, work, places, quick=chosen.quick, large=chosen.large)
+        if (chosen.critic_of or chosen.only) not in (None, f"{family}-{seed}"):
+            continue
+        if (made := (places.critics if again else places.generators) / name).exists():
+            print(f"{made} is there already")
+            if "gan" in family and not (places.critics / name).exists():
+                print(f"its critic is not: --critic-of {family}-{seed} makes that of a twin")
+            continue
+        make(family, seed, chosen.data, work, places, quick=chosen.quick, large=chosen.large)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 
-from result_files import write
+from result_files import write_bytes
 from sharing import alone
 from telltale.data.sample import Sample
 from telltale.learn.config import TrainConfig
@@ -35,7 +35,7 @@ def trained_once(work: Path, out: Path, config: TrainConfig, samples: Iterable[S
         if not done.exists():
             for _ in train(config, out, resume=out.exists(), samples=samples, command=invocation()):
                 pass
-            write(done, pictures.encode())
+            write_bytes(done, pictures.encode())
         # Empty: from before the file said which pictures.
         if done.read_text() not in ("", pictures):
             sys.exit(f"{out} was trained on other pictures: delete it and run again")

@@ -132,12 +132,14 @@ def test_the_critic_of_its_training_goes_on(home: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     run(*words(home), "--critic", critic, "--average", 0.9, "--no-quality", "--out", out)
     said = json.loads((out / "run.json").read_text())
-    assert said["critic"] == checkpoint.file_hash(critic)
+    assert said["critic"]["sha256"] == checkpoint.file_hash(critic)
     assert said["config"]["average"] == 0.9
     state = load_file(out / "state.safetensors")
     assert state["network.critic.stages.0.bias"].shape == (4,)
     kept = load_generator(out / "generator.safetensors").state_dict()
     torch.testing.assert_close(kept["rgb.weight"], state["network.average.rgb.weight"], atol=1e-3, rtol=1e-3)
+    with pytest.raises(TrainingStopped, match=r"other average 0\.5, which was 0\.9"):
+        run(*words(home), "--critic", critic, "--average", 0.5, "--no-quality", "--out", out, "--resume")
     with pytest.raises(TrainingStopped, match="other critic"):
         run(*words(home), "--average", 0.9, "--no-quality", "--out", out, "--resume")
     with pytest.raises(InvalidConfig, match="since a critic is given"):
@@ -156,7 +158,7 @@ def test_a_run_goes_on_and_is_not_overwritten(home: Path, tmp_path: Path) -> Non
 def test_a_run_does_not_go_on_with_other_photographs_or_another_file_format(home: Path, tmp_path: Path) -> None:
     run(*words(home), "--out", tmp_path / "out")
     more = ("--out", tmp_path / "out", "--resume", "--steps", 3)
-    with pytest.raises(TrainingStopped, match=r"other seen_as: .*JPEG 50"):
+    with pytest.raises(TrainingStopped, match="other seen_as JPEG 50, which was PNG"):
         run(*words(home), *more, "--jpeg", 50)
     (tmp_path / "others").mkdir()
     Image.new("RGB", (64, 64)).save(tmp_path / "others" / "a.png")

@@ -112,9 +112,12 @@ def test_a_timeline_that_would_lack_finished_videos_is_refused(run: Run, mixed: 
     before = out.read_bytes()
     code, _, err = run(mixed, "--out", out, "--timeline", timeline, "--resume")
     assert code == 2
-    assert "videos that are finished already" in err
+    assert "every video finished already" in err
     assert out.read_bytes() == before
     assert not timeline.exists()
+    # One that holds some of them is none of all either.
+    timeline.write_text("")
+    assert run(mixed, "--out", out, "--timeline", timeline, "--resume")[0] == 2
 
 
 def test_out_and_timeline_cannot_be_one_file(run: Run, mixed: Path, tmp_path: Path) -> None:

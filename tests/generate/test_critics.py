@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from telltale.errors import InvalidConfig
-from telltale.generate.critics import HEADER, load_critic, save_critic
+from telltale.generate.critics import HEADER, load_critic, penalty_of, save_critic
 from telltale.generate.families import GeneratorFacts, build_generator, load_generator, save_generator
 from telltale.generate.gan import ConvolutionalCritic
 from telltale.generate.resnet_gan import ResidualCritic
@@ -55,6 +55,7 @@ def test_what_is_no_critic_of_these_pictures_is_refused(tmp_path: Path) -> None:
     [
         ({"family": "transformer", "sizes": SIZES, "made_with": {}}, "transformer"),
         ({"family": "convolutional", "sizes": {"depth": 3}, "made_with": {}}, "depth"),
+        ({"family": "convolutional", "sizes": {"width": 4, "side": 64.0}, "made_with": {}}, "whole numbers"),
         ({"family": "convolutional", "sizes": {"width": 5}, "made_with": {}}, "do not fit"),
     ],
 )
@@ -63,3 +64,18 @@ def test_a_header_of_another_critic_is_refused(said: dict[str, object], found: s
     save_file(load_file(path), path, {HEADER: json.dumps(said)})
     with pytest.raises(InvalidConfig, match=found):
         load_critic(path, side=64)
+
+
+def test_a_critic_that_broke_is_refused_and_named(tmp_path: Path) -> None:
+    critic = ConvolutionalCritic(**SIZES)
+    with torch.no_grad():
+        critic.get_parameter("last.bias").fill_(float("nan"))
+    path = kept(tmp_path / "broken", critic, "convolutional")
+    with pytest.raises(InvalidConfig, match=f"finite weights in {path}"):
+        load_critic(path, side=64)
+
+
+def test_the_penalty_of_its_training_is_known() -> None:
+    made_with = {"settings": {"r1": 0.1, "r1_every": 16}}
+    assert penalty_of(GeneratorFacts(family="residual", sizes=SIZES, made_with=made_with)) == (0.1, 16)
+    assert penalty_of(GeneratorFacts(family="convolutional", sizes=SIZES, made_with={}))[0] == 0

@@ -20,7 +20,9 @@ from telltale.generate.finetuning_errors import ClassifierChanged, Collapsed, No
 from telltale.generate.finetuning_judge import Judge, judge_of
 from telltale.generate.finetuning_losses import MovedLatents, OwnLoss, adversarial, resynthesis, staying
 from telltale.generate.gan import ConvolutionalCritic, ConvolutionalGenerator
+from telltale.generate.gan_training import squared_slope
 from telltale.generate.latents import normal_latents
+from telltale.generate.resnet_gan import ResidualCritic
 from telltale.generate.training_state import read_facts
 from telltale.generate.vae import Vae
 from telltale.image import Preparation
@@ -345,7 +347,7 @@ def test_a_state_with_nan_is_damaged_though_nothing_is_left_to_do(
 
 def test_another_run_s_state_is_refused(pictures: Tensor, judge: Judge, tmp_path: Path) -> None:
     run(pictures, judge, tmp_path, parts=1)
-    with pytest.raises(TrainingStopped, match="other settings"):
+    with pytest.raises(TrainingStopped, match=r"other weight 2\.0, which was 1\.0"):
         run(pictures, judge, tmp_path, replace(SETTINGS, weight=2.0))
     generator, own = gan(pictures)
     with torch.no_grad():
@@ -354,6 +356,26 @@ def test_another_run_s_state_is_refused(pictures: Tensor, judge: Judge, tmp_path
         list(finetune(generator, [judge], own, SETTINGS, tmp_path))
     with pytest.raises(InvalidConfig, match="a classifier"):
         list(finetune(generator, [], own, SETTINGS, tmp_path))
+    path = tmp_path / STATE_FILE
+    with safe_open(path, "pt") as stream:
+        facts = json.loads(stream.metadata()["facts"])
+    save_file(load_file(path), path, {"facts": json.dumps(facts | {"settings": ["none"]})})
+    with pytest.raises(TrainingStopped, match="list: a damaged file"):
+        run(pictures, judge, tmp_path)
+
+
+def test_a_critic_without_normalisation_is_held_as_in_its_training(pictures: Tensor) -> None:
+    """The penalty lowers the slope at photographs that the same steps without it leave."""
+    slopes = []
+    for r1 in (0.0, 100.0):
+        torch.manual_seed(0)
+        critic = ResidualCritic(width=2)
+        own = adversarial(critic, pictures, SETTINGS, latent=8, r1=r1, r1_every=2)
+        assert own.learn is not None
+        for step in range(8):
+            own.learn(torch.zeros(4, 3, 64, 64), step)
+        slopes.append(squared_slope(critic, pictures.float() / 127.5 - 1).item())
+    assert slopes[1] < slopes[0]
 
 
 def test_a_decoder_is_finetuned_by_resynthesis_and_its_encoder_stays(

@@ -18,6 +18,8 @@ def test_a_table_has_the_columns_of_its_first_row(tmp_path: Path) -> None:
 def test_a_table_of_named_columns_may_be_empty(tmp_path: Path) -> None:
     write_table(tmp_path / "table.csv", [], ("name", "n"))
     assert (tmp_path / "table.csv").read_text() == "name,n\n"
+    with pytest.raises(ValueError, match="found none"):
+        write_table(tmp_path / "other.csv", [])
 
 
 def test_a_row_that_cannot_be_made_leaves_the_old_table(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ SOME_FAILED = 1
 WEIGHTS_FILE, RUN_FILE = "generator.safetensors", "run.json"
 LATENTS_FILE = "latents.safetensors"
 # run.json states these once, of all steps.
-_SAME_ON_RESUME = ("loss", "critic", "seen_as", "photographs_sha256")
+_SAME_ON_RESUME = ("loss", "seen_as", "photographs_sha256")
 Number = int | None
 Real = float | None
 LATENTS_LEARNING_RATE = 0.01
@@ -172,6 +172,8 @@ def _run(bench: Bench, out: Path) -> None:
             return bench.network(bench.own.checked[:36])  # type: ignore[no-any-return]
 
     same = {name: bench.facts[name] for name in _SAME_ON_RESUME}
+    critic = bench.facts["critic"]
+    same["critic"] = critic and critic["sha256"]
     before = as_pixels(shown().clone())
     with _bar(bench.settings) as advance:
         for step in run_finetuning(
@@ -220,7 +222,7 @@ def _write_result(bench: Bench, out: Path, past: "list[Step]") -> None:
         about = bench.about
         made_with = {
             **about.made_with,
-            "finetuned": {name: facts[name] for name in ("command", "commit", "config", "against")},
+            "finetuned": {name: facts[name] for name in ("command", "commit", "config", "against", "critic")},
         }
         save_generator(
             out / WEIGHTS_FILE,

@@ -1,5 +1,6 @@
 """What `telltale finetune` needs before its first step, read from what its words name."""
 
+import sys
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -161,8 +162,8 @@ def prepare(
     if critic is not None and chosen != "adversarial":
         raise InvalidConfig(
             expected="the adversarial loss, since a critic is given",
-            found=f"--loss {chosen}",
-            do="Leave --critic out, or add --loss adversarial.",
+            found=f"{chosen}, the loss of such a generator" if loss == "auto" else f"--loss {loss}",
+            do="Leave --critic out, or add --loss adversarial where the generator has samples.",
         )
     network, own = _own(chosen, network, pictures, settings, critic)
     facts = {
@@ -176,7 +177,7 @@ def prepare(
             {"name": one.name, "sha256": file_hash(Path(word))} for one, word in zip(judges, against, strict=True)
         ],
         "loss": chosen,
-        "critic": None if critic is None else file_hash(critic),
+        "critic": None if critic is None else _of_critic(critic, opened.generator, opened.weights),
         "seen_as": "PNG" if jpeg is None else f"JPEG {jpeg}",
         "photographs": len(pictures),
         "photographs_sha256": sha256(pictures.numpy().tobytes()).hexdigest(),
@@ -192,6 +193,23 @@ def prepare(
         quality=nearness(pictures) if quality else None,
         failures=failures,
     )
+
+
+def _of_critic(path: Path, generator: "nn.Module", weights: Path) -> dict[str, str]:
+    """What run.json says of a critic; a word to standard error where it is not this very generator's."""
+    from telltale.generate.critics import read_critic_facts
+    from telltale.generate.finetuning import fingerprint
+    from telltale.learn.checkpoint import file_hash
+
+    facts = read_critic_facts(path)
+    known = {facts.made_with.get(name) for name in ("generator_fingerprint", "generator_sha256")}
+    if known.isdisjoint({fingerprint(generator), file_hash(weights)}):
+        print(
+            f"{path} was trained against another generator than {weights}, or against a twin: --warm-up steps let "
+            "it learn this one",
+            file=sys.stderr,
+        )
+    return {"file": path.name, "sha256": file_hash(path), "family": facts.family}
 
 
 def _chosen_loss(word: str, network: "nn.Module") -> str:
@@ -218,7 +236,7 @@ def _own(
     """The module that moves, and its own loss."""
     import torch
 
-    from telltale.generate.critics import load_critic
+    from telltale.generate.critics import load_critic, penalty_of, read_critic_facts
     from telltale.generate.finetuning_losses import MovedLatents, adversarial, resynthesis, staying
     from telltale.generate.gan import ConvolutionalCritic
     from telltale.generate.glow import TEMPERATURE, Glow
@@ -247,4 +265,6 @@ def _own(
         torch.manual_seed(settings.seed)
         side = pictures.shape[-1]
         against = ConvolutionalCritic(side=side) if critic is None else load_critic(critic, side=side)
-        return network, adversarial(against, pictures, settings, latent=latent, deviation=deviation)
+        r1, r1_every = (0.0, 1) if critic is None else penalty_of(read_critic_facts(critic))
+        own = adversarial(against, pictures, settings, latent=latent, deviation=deviation, r1=r1, r1_every=r1_every)
+        return network, own

@@ -97,11 +97,11 @@ def open_timeline(path: Path, sink: "ResultFile | None", done: set[str], *, resu
             do="Choose another name for one of them.",
         )
     found = ResultFile(path, resume=resume, columns=TIMELINE)
-    finished = sum(is_video(Path(name)) for name in done)
-    if finished and not (path.exists() or found.journal.exists()):
+    held = {utf8(row["path"]) for row in found.earlier()} if resume else set()
+    if lacking := sorted(name for name in done - held if is_video(Path(name))):
         raise InvalidConfig(
-            expected=f"the timeline of the {finished} videos that are finished already",
-            found=f"no file {path}: they were scored without one, or into another",
+            expected="a timeline that holds every video finished already",
+            found=f"{path} without {lacking[0]}" + (f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""),
             do="Leave --timeline out, name the one that was written with --out, or score anew into another --out.",
         )
     if resume and sink is not None:

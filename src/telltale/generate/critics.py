@@ -1,6 +1,7 @@
 """Critics that GANs of telltale were trained against, as files: what a finetuning's own loss goes on with.
 
-A critic that begins anew knows less than the generator it judges, and lets it wander (docs/generators.md has figures).
+A critic that begins anew knows less than the generator it judges, and lets it wander (docs/finetune.md has figures).
+Only the weights are kept: a finetuning brings an optimiser and a learning rate of its own.
 """
 
 from collections.abc import Callable
@@ -28,6 +29,15 @@ def save_critic(path: Path, critic: nn.Module, facts: GeneratorFacts) -> None:
     write_network(path, critic, facts, HEADER)
 
 
+def read_critic_facts(path: Path) -> GeneratorFacts:
+    """What a critic's file says of itself.
+
+    Raises:
+        InvalidConfig: missing, damaged, or not written by `save_critic`.
+    """
+    return read_network_facts(path, HEADER, "a critic's file")
+
+
 def load_critic(path: Path, *, side: int) -> nn.Module:
     """A critic, images (n, 3, side, side) in [-1, 1] to one logit each, higher for real; as float32.
 
@@ -36,22 +46,31 @@ def load_critic(path: Path, *, side: int) -> nn.Module:
         side: of the images it is to judge, pixels.
 
     Raises:
-        InvalidConfig: missing, damaged, of an unknown family, or of images of another side.
+        InvalidConfig: missing, damaged, not finite, of an unknown family, or of images of another side.
     """
-    facts = read_network_facts(path, HEADER, "a critic's file")
+    facts = read_critic_facts(path)
     if facts.family not in CRITICS:
-        raise InvalidConfig(
-            expected=f"a critic out of {', '.join(CRITICS)}", found=repr(facts.family), do="Name another file."
-        )
+        raise _unfit(f"a critic out of {', '.join(CRITICS)}: {path}", repr(facts.family))
+    if not all(type(one) is int for one in facts.sizes.values()):
+        raise _unfit(f"whole numbers as sizes in {path}", str(dict(facts.sizes)))
     if (own := facts.sizes.get("side", SIDE)) != side:
-        raise InvalidConfig(
-            expected=f"a critic of images of {side} px, as the generator's",
-            found=f"one of {own} px",
-            do="Name its own.",
-        )
+        raise _unfit(f"a critic of images of {side} px: {path}", f"one of {own} px")
     try:
         critic = CRITICS[facts.family](**facts.sizes)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise InvalidConfig(expected=f"sizes of {facts.family}", found=str(error), do="Name another file.") from error
+        raise _unfit(f"sizes of a {facts.family} critic in {path}", str(error)) from error
+    filled = with_weights(critic, path)
+    if not all(bool(one.isfinite().all()) for one in filled.state_dict().values()):
+        raise _unfit(f"finite weights in {path}", "NaN or infinity")
     # Ready to go on learning: what holds a spectral norm is updated in training only.
-    return with_weights(critic, path).train()
+    return filled.train()
+
+
+def penalty_of(facts: GeneratorFacts) -> tuple[float, int]:
+    """The R1 penalty that held a critic in its training, and every how many steps; a weight of 0 is none."""
+    said = facts.made_with.get("settings", {})
+    return float(said.get("r1", 0.0)), int(said.get("r1_every", 1))
+
+
+def _unfit(expected: str, found: str) -> InvalidConfig:
+    return InvalidConfig(expected=expected, found=found, do="Name the critic of the generator's training.")

@@ -21,7 +21,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from telltale.errors import InvalidConfig, TrainingStopped
-from telltale.generate.finetuning_checks import check_generator, records, refuse_collapse
+from telltale.generate.finetuning_checks import check_generator, check_same, records, refuse_collapse
 from telltale.generate.finetuning_config import FinetuneConfig, Step, reached
 from telltale.generate.finetuning_errors import ClassifierChanged, NotFinite
 from telltale.generate.finetuning_judge import Judge, as_pixels
@@ -269,15 +269,7 @@ def _resumed(run: _Run) -> list[Step]:
     facts = read_facts(run.path)
     if facts is None:
         return []
-    # A state from before a setting existed was made with what is now its default.
-    facts["settings"] = FinetuneConfig().fixed() | facts.get("settings", {})
-    different = [name for name, value in run.facts.items() if facts.get(name) != value]
-    if different:
-        raise TrainingStopped(
-            expected=f"the run that {run.path} is a state of",
-            found=f"other {', '.join(different)}: {[run.facts[name] for name in different]}",
-            do="Go on with what it began with, or begin in another folder.",
-        )
+    check_same(run.facts, facts, run.path)
     past = records(facts, run.path)
     if run.settings.quality_within is not None and past[0].quality is None:
         raise InvalidConfig(

@@ -16,6 +16,8 @@ from telltale.generate.finetuning_losses import OwnLoss
 
 # Images are in [-1, 1]; a decoder without a squashing end goes a little beyond.
 _LARGEST = 2.0
+# Letters of a sha256.
+_HASH = 64
 
 
 def check_generator(generator: nn.Module, against: Sequence[Judge], own: OwnLoss) -> None:
@@ -73,6 +75,37 @@ def refuse_collapse(settings: FinetuneConfig, began: Step, now: Step, path: Path
             found=f"{now.diversity:.1f} at step {now.step}",
             do=f"Lower the weight or the learning rate; the last good state is {path}.",
         )
+
+
+def check_same(asked: Mapping[str, Any], found: Mapping[str, Any], path: Path) -> None:
+    """Whether a run may go on from a state: what it was begun with, and what is asked for now.
+
+    Raises:
+        TrainingStopped: they differ, or the state does not say.
+    """
+    settings = found.get("settings")
+    if not isinstance(settings, dict):
+        raise TrainingStopped(
+            expected=f"settings in {path}", found=f"{type(settings).__name__}: a damaged file", do="Begin a new run."
+        )
+    # A state from before a setting existed was made with what is now its default.
+    was = {**found, **FinetuneConfig().fixed(), **settings}
+    now = {**asked, **asked["settings"]}
+    different = [_turned(name, was.get(name), value) for name, value in now.items() if was.get(name) != value]
+    if changed := [one for one in different if one]:
+        raise TrainingStopped(
+            expected=f"the run that {path} is a state of",
+            found=f"other {'; '.join(changed)}",
+            do="Go on with what it began with, or begin in another folder.",
+        )
+
+
+def _turned(name: str, was: object, now: object) -> str:
+    """What changed; hashes tell nobody more, and the settings are told one by one."""
+    if name == "settings":
+        return ""
+    plain = all(isinstance(one, int | float | None) or len(str(one)) < _HASH for one in (now, was))
+    return f"{name} {now}, which was {was}" if plain else name
 
 
 def records(facts: Mapping[str, Any], path: Path) -> list[Step]:

@@ -24,7 +24,7 @@ class FinetuneConfig:
         quality_within: the target counts only while the quality's distance is at most this share above its start, as
             0.1 for ten percent; None does not ask.
         steps: at most.
-        warm_up: steps of the critic alone before the first one, for a generator whose own critic is gone.
+        warm_up: steps of the critic alone before the first one: for a critic that begins anew, or knows a twin.
         batch: pictures a step.
         checked: samples, always the same latents, that are judged at every check.
         check_every: steps between two checks, each of which saves the state and yields a record.
@@ -81,6 +81,8 @@ class FinetuneConfig:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """A finetuning at one of its checks; losses are means since the check before, none at the first.
+
+    Where weights are averaged, losses are of those that move, and everything else is of the average.
 
     Attributes:
         step: updates done; 0 is the generator as it was.

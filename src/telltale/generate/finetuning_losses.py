@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from telltale.errors import InvalidConfig
 from telltale.generate.finetuning_config import FinetuneConfig
-from telltale.generate.gan_training import augmented, drawn
+from telltale.generate.gan_training import augmented, drawn, squared_slope
 from telltale.generate.latents import normal_latents
 
 # Streams of random numbers that must not meet: steps count from 0.
@@ -51,6 +51,8 @@ def adversarial(
     *,
     latent: int,
     deviation: float = 1.0,
+    r1: float = 0.0,
+    r1_every: int = 1,
 ) -> OwnLoss:
     """The hinge loss of `telltale.generate.gan_training`, its critic learning on beside the generator.
 
@@ -60,6 +62,8 @@ def adversarial(
         settings: batch, samples that are checked, the critic's learning rate, seed.
         latent: length of the generator's latents.
         deviation: of the normal latents that its samples are made from.
+        r1: weight of the penalty that holds a critic without normalisation, as in its training (`GanConfig`).
+        r1_every: steps between two penalties, each of which then counts as often.
 
     Raises:
         InvalidConfig: fewer pictures than a batch.
@@ -75,10 +79,14 @@ def adversarial(
 
     def learn(images: Tensor, step: int) -> float:
         critic.requires_grad_(True)
-        of_real = said(drawn(pictures, batch, seed, step), step, 0)
-        loss = torch.relu(1 - of_real).mean() + torch.relu(1 + said(images, step, 1)).mean()
+        real = drawn(pictures, batch, seed, step)
+        loss = torch.relu(1 - said(real, step, 0)).mean() + torch.relu(1 + said(images, step, 1)).mean()
+        penalty = torch.zeros(())
+        if r1 and step % r1_every == 0:
+            random = torch.Generator().manual_seed(_SEEDS * seed + 4 * step + 3)
+            penalty = r1_every * r1 / 2 * squared_slope(critic, augmented(real, random))
         optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
+        torch.autograd.backward(loss + penalty)
         optimiser.step()
         critic.requires_grad_(False)
         return loss.item()
