@@ -89,7 +89,7 @@ def test_a_generator_finetuned_otherwise_is_not_taken_for_what_is_asked(
     before = made.read_bytes()
     assert equation4.finetuned(here, "one", start, judges, how) == (made, past)
     assert made.read_bytes() == before
-    with pytest.raises(TrainingStopped, match="other settings"):
+    with pytest.raises(TrainingStopped, match="other weight"):
         equation4.finetuned(here, "one", start, judges, replace(how, weight=0.5))
     longer = replace(how, steps=2)
     assert equation4.finetuned(here, "one", start, judges, longer)[1][-1].step == 2

@@ -1,11 +1,14 @@
 """Files of results are the old ones or the new ones, never a part."""
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+sys.path.append(str(Path(__file__).resolve().parents[2] / "recipes"))
 
 from result_files import keep, write_facts, write_page, write_table
 
