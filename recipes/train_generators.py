@@ -21,8 +21,8 @@ Cost: about 35 minutes a GAN, 15 the VAE, 5 the factor analysers, on one core of
 GPU. Expected: faces that a person tells from photographs at once, and from noise as well.
 
 `--large` takes wider networks and some ten times the steps, on a GPU where torch sees one (hours each; days without).
-They go to WORK/large/results/generators, beside those that every table here is of, never in their place. Nobody has run it to the
-end: no figure here is of such generators.
+They go to WORK/large/results/generators, never in the place of those that every table here is of. Nobody has run it to
+the end: no figure here is of such generators.
 """
 
 import argparse
