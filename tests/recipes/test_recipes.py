@@ -166,7 +166,7 @@ def test_a_generator_is_finetuned_against_a_classifier_round_after_round(tmp_pat
     assert float(row["distance"]) > 0
     run("equation4_settings.py", "--data", str(DATA), "--work", str(tmp_path / "fooled"), "--quick")
     kept = list(csv.DictReader((made / "equation4_settings.csv").read_text().splitlines()))
-    assert [one["setting"] for one in kept] == ["as first published", "nothing to fool"]
+    assert [one["setting"] for one in kept] == ["table but a critic begun anew", "nothing to fool"]
     assert {one["steps"] for one in kept} == {"2"}
     pairs = list(csv.DictReader((made / "transfer_matrix.csv").read_text().splitlines()))
     assert {pair["relation"] for pair in pairs} == {

@@ -159,12 +159,7 @@ def prepare(
             do="Give more, or add --no-quality.",
         )
     chosen = _chosen_loss(loss, network)
-    if critic is not None and chosen != "adversarial":
-        raise InvalidConfig(
-            expected="the adversarial loss, since a critic is given",
-            found=f"{chosen}, the loss of such a generator" if loss == "auto" else f"--loss {loss}",
-            do="Leave --critic out, or add --loss adversarial where the generator has samples.",
-        )
+    _check_critic(critic, loss, chosen)
     network, own = _own(chosen, network, pictures, settings, critic)
     facts = {
         "generator": {
@@ -228,6 +223,16 @@ def _chosen_loss(word: str, network: "nn.Module") -> str:
     if word != "auto":
         return word
     return "resynthesis" if has_encoder else "adversarial"
+
+
+def _check_critic(critic: Path | None, loss: str, chosen: str) -> None:
+    """Only the adversarial loss has one."""
+    if critic is not None and chosen != "adversarial":
+        raise InvalidConfig(
+            expected="the adversarial loss, since a critic is given",
+            found=f"{chosen}, the loss of such a generator" if loss == "auto" else f"--loss {loss}",
+            do="Leave --critic out, or add --loss adversarial where the generator has samples.",
+        )
 
 
 def _own(
