@@ -168,9 +168,7 @@ def prepare(
             "family": about.family,
             "sizes": dict(about.sizes),
         },
-        "against": [
-            {"name": one.name, "sha256": file_hash(Path(word))} for one, word in zip(judges, against, strict=True)
-        ],
+        "against": _of_judges(judges, against),
         "loss": chosen,
         "critic": None if critic is None else _of_critic(critic, opened.generator, opened.weights),
         "seen_as": "PNG" if jpeg is None else f"JPEG {jpeg}",
@@ -188,6 +186,12 @@ def prepare(
         quality=nearness(pictures) if quality else None,
         failures=failures,
     )
+
+
+def _of_judges(judges: "list[Judge]", words: list[str]) -> list[dict[str, str]]:
+    from telltale.learn.checkpoint import file_hash
+
+    return [{"name": one.name, "sha256": file_hash(Path(word))} for one, word in zip(judges, words, strict=True)]
 
 
 def _of_critic(path: Path, generator: "nn.Module", weights: Path) -> dict[str, str]:
