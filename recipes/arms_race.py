@@ -24,7 +24,6 @@ there are cores. Cost: five to fifteen minutes a defence and seed on one core of
 results/arms_race.csv, .json and .md from the cells there are, and says which are missing.
 """
 
-import argparse
 import csv
 import json
 import sys
@@ -35,20 +34,9 @@ from textwrap import fill
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from equation4 import (
-    Contest,
-    classifier,
-    contest,
-    finetuned,
-    fixed,
-    hasty,
-    measured,
-    pixels,
-    scores,
-)
+from equation4 import GENERATOR, Contest, asked_for, classifier, finetuned, fixed, hasty, measured, pixels, scores
 from result_files import keep, write_facts, write_page, write_table
 from sharing import unclaimed
 from telltale.data.sample import Sample
@@ -281,18 +269,7 @@ def spread(values: Sequence[float]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="the shared data: holds manifest.csv")
-    parser.add_argument("--generators", type=Path, default=ROOT / "results" / "generators")
-    parser.add_argument("--work", type=Path, default=Path("runs/arms_race"))
-    parser.add_argument("--summarise", action="store_true", help="write the tables from the cells there are")
-    parser.add_argument("--quick", action="store_true", help="few pictures, two defences, few steps; no result written")
-    chosen = parser.parse_args()
-    if not (chosen.data / "manifest.csv").is_file():
-        parser.error(f"no manifest.csv in {chosen.data}: point --data at the folder of images and generators")
-    torch.set_num_threads(1)
-    work = chosen.work / "quick" if chosen.quick else chosen.work
-    bench = contest(chosen.data, chosen.generators, work, quick=chosen.quick, name="arms_race")
+    chosen, bench = asked_for(__doc__.splitlines()[0], "arms_race", [GENERATOR, UNSEEN])
     unseen = chosen.generators / f"{UNSEEN}.safetensors"
     if not chosen.summarise:
         run(bench, unseen, 1 if chosen.quick else SEEDS, 2 if chosen.quick else ROUNDS)

@@ -637,24 +637,42 @@ def drawn_map(found: dict[str, Any], kind: str) -> Image.Image:
     return Image.fromarray(colour(heat)).resize((MAP, MAP), Image.Resampling.NEAREST)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def asked_for(about: str, name: str, needs: Sequence[str], work: str = "") -> tuple[argparse.Namespace, Contest]:
+    """The command line of a recipe on these photographs and generators, checked; and its contest.
+
+    Args:
+        about: of what it says of itself the first line.
+        name: of the results.
+        needs: generators without which it cannot begin.
+        work: where networks are kept by default; runs/NAME.
+    """
+    parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--data", type=Path, required=True, help="the shared data: holds manifest.csv")
     parser.add_argument("--generators", type=Path, default=ROOT / "results" / "generators")
-    parser.add_argument("--work", type=Path, default=Path("runs/equation4"))
+    parser.add_argument("--work", type=Path, default=Path(work or f"runs/{name}"))
     parser.add_argument("--summarise", action="store_true", help="write the tables from the cells there are")
-    parser.add_argument("--quick", action="store_true", help="few pictures, one model, few steps; no result written")
+    parser.add_argument("--quick", action="store_true", help="few pictures, models and steps; no result written")
     chosen = parser.parse_args()
     if not (chosen.data / "manifest.csv").is_file():
         parser.error(f"no manifest.csv in {chosen.data}: point --data at the folder of images and generators")
-    if not (chosen.generators / f"{GENERATOR}.safetensors").is_file():
-        parser.error(f"no {GENERATOR}.safetensors in {chosen.generators}: run recipes/train_generators.py first")
-    if not (chosen.generators.parent / "critics" / f"{GENERATOR}.safetensors").is_file():
-        parser.error(f"no critic of {GENERATOR} in critics/: run recipes/train_generators.py --critic-of {GENERATOR}")
+    for one in needs:
+        if not (chosen.generators / f"{one}.safetensors").is_file():
+            parser.error(f"no {one}.safetensors in {chosen.generators}: run recipes/train_generators.py first")
     torch.set_num_threads(1)
-    bench = contest(
-        chosen.data, chosen.generators, chosen.work / "quick" if chosen.quick else chosen.work, quick=chosen.quick
-    )
+    work_at = chosen.work / "quick" if chosen.quick else chosen.work
+    bench = contest(chosen.data, chosen.generators, work_at, quick=chosen.quick, name=name)
+    return chosen, bench
+
+
+def need_critic(bench: Contest) -> None:
+    """Exit where the generator's critic is missing."""
+    if not bench.critic.is_file():
+        sys.exit(f"no {bench.critic}: run recipes/train_generators.py --critic-of {GENERATOR} first")
+
+
+def main() -> None:
+    chosen, bench = asked_for(__doc__.splitlines()[0], "equation4", [GENERATOR])
+    need_critic(bench)
     if not chosen.summarise:
         run(bench, 1 if chosen.quick else SEEDS)
     if chosen.summarise or chosen.quick:

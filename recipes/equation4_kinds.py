@@ -21,7 +21,6 @@ cores. Cost on one core with bfloat16 products: two minutes each (decoder) or si
 results/equation4_kinds.csv, .json and .md, columns as equation4.csv, and says which are missing.
 """
 
-import argparse
 import json
 import sys
 import time
@@ -37,11 +36,10 @@ from torch import Tensor, nn
 
 from equation4 import (
     GENERATOR,
-    ROOT,
     SEEDS,
     Contest,
+    asked_for,
     classifier,
-    contest,
     described,
     figures,
     fixed,
@@ -281,18 +279,7 @@ def summarise(bench: Contest) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="the shared data: holds manifest.csv")
-    parser.add_argument("--generators", type=Path, default=ROOT / "results" / "generators")
-    parser.add_argument("--work", type=Path, default=Path("runs/equation4_kinds"))
-    parser.add_argument("--summarise", action="store_true", help="write the tables from the cells there are")
-    parser.add_argument("--quick", action="store_true", help="few pictures, one model, few steps; no result written")
-    chosen = parser.parse_args()
-    if not (chosen.data / "manifest.csv").is_file():
-        parser.error(f"no manifest.csv in {chosen.data}: point --data at the folder of images and generators")
-    torch.set_num_threads(1)
-    work = chosen.work / "quick" if chosen.quick else chosen.work
-    bench = contest(chosen.data, chosen.generators, work, quick=chosen.quick, name="equation4_kinds")
+    chosen, bench = asked_for(__doc__.splitlines()[0], "equation4_kinds", list(KINDS.values()))
     if not chosen.summarise:
         for kind, architecture, seed in unclaimed(bench.work, "equation4_kinds", wanted(bench)):
             path = bench.cells / f"{kind}-{architecture}-{seed}.json"

@@ -16,7 +16,6 @@ Every (classifier, seed) is one file in results/equation4_regions/; `--summarise
 .json and .md from those there are. Cost: about two minutes each on one core of a 2021 server CPU.
 """
 
-import argparse
 import json
 import sys
 import time
@@ -27,9 +26,8 @@ from textwrap import fill
 from typing import Any
 
 import numpy as np
-import torch
 
-from equation4 import ARCHITECTURES, ROOT, SEEDS, Contest, contest, named, wanted
+from equation4 import ARCHITECTURES, GENERATOR, SEEDS, Contest, asked_for, named, wanted
 from result_files import keep, write_facts, write_page, write_table
 from telltale.explain.face_parsing import SHIPPED, by_parser
 from telltale.explain.face_parts import PARTS
@@ -162,19 +160,8 @@ def summarise(bench: Contest, cells_at: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="the shared data: holds manifest.csv")
-    parser.add_argument("--generators", type=Path, default=ROOT / "results" / "generators")
-    parser.add_argument("--work", type=Path, default=Path("runs/equation4"), help="that of recipes/equation4.py")
-    parser.add_argument("--summarise", action="store_true", help="write the tables from the cells there are")
-    parser.add_argument("--quick", action="store_true", help="what equation4.py --quick left; no result written")
-    chosen = parser.parse_args()
-    if not (chosen.data / "manifest.csv").is_file():
-        parser.error(f"no manifest.csv in {chosen.data}: point --data at the folder of images and generators")
-    torch.set_num_threads(1)
-    work = chosen.work / "quick" if chosen.quick else chosen.work
-    bench = contest(chosen.data, chosen.generators, work, quick=chosen.quick)
-    cells_at = (work if chosen.quick else ROOT / "results") / "equation4_regions"
+    chosen, bench = asked_for(__doc__.splitlines()[0], "equation4", [GENERATOR])
+    cells_at = bench.cells.with_name("equation4_regions")
     if not chosen.summarise:
         for architecture, seed in wanted(bench, 1 if chosen.quick else SEEDS):
             path = cells_at / f"{architecture}-{seed}.json"

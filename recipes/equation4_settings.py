@@ -15,7 +15,6 @@ Several processes of the same command share the work. Cost: one to six minutes e
 `--summarise` writes results/equation4_settings.csv and .md. No second classifier is trained here.
 """
 
-import argparse
 import json
 import sys
 import time
@@ -25,20 +24,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from equation4 import (
     ARCHITECTURES,
     GENERATOR,
-    ROOT,
     Contest,
+    asked_for,
     classifier,
-    contest,
     finetuned,
     fixed,
     hasty,
     measured,
     named,
+    need_critic,
     pixels,
     scores,
     settings,
@@ -212,20 +210,8 @@ def summarise(bench: Contest, command: str) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="the shared data: holds manifest.csv")
-    parser.add_argument("--generators", type=Path, default=ROOT / "results" / "generators")
-    parser.add_argument("--work", type=Path, default=Path("runs/equation4"))
-    parser.add_argument("--summarise", action="store_true", help="write the tables from the cells there are")
-    parser.add_argument("--quick", action="store_true", help="few pictures, one model, few steps; no result written")
-    chosen = parser.parse_args()
-    if not (chosen.data / "manifest.csv").is_file():
-        parser.error(f"no manifest.csv in {chosen.data}: point --data at the folder of images and generators")
-    if not (chosen.generators.parent / "critics" / f"{GENERATOR}.safetensors").is_file():
-        parser.error(f"no critic of {GENERATOR} in critics/: run recipes/train_generators.py --critic-of {GENERATOR}")
-    torch.set_num_threads(1)
-    work = chosen.work / "quick" if chosen.quick else chosen.work
-    bench = contest(chosen.data, chosen.generators, work, quick=chosen.quick, name=NAME)
+    chosen, bench = asked_for(__doc__.splitlines()[0], NAME, [GENERATOR], work="runs/equation4")
+    need_critic(bench)
     if not chosen.summarise:
         run(bench)
     if chosen.summarise or chosen.quick:
