@@ -36,7 +36,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equation4 import GENERATOR, Contest, asked_for, classifier, finetuned, fixed, hasty, measured, pixels, scores
+from equation4_contest import (
+    GENERATOR,
+    Contest,
+    asked_for,
+    classifier,
+    finetuned,
+    fixed,
+    hasty,
+    measured,
+    pixels,
+    scores,
+)
 from result_files import keep, write_facts, write_page, write_table
 from sharing import unclaimed
 from telltale.data.sample import Sample

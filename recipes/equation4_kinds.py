@@ -34,21 +34,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from equation4 import (
-    GENERATOR,
-    SEEDS,
-    Contest,
-    asked_for,
-    classifier,
-    described,
-    figures,
-    fixed,
-    hasty,
-    held_out,
-    pixels,
-    scores,
-    worse,
-)
+from equation4_contest import GENERATOR, SEEDS, Contest, asked_for, classifier, fixed, hasty, held_out, pixels, scores
+from equation4_summary import described, figures, worse
 from result_files import keep, write_facts, write_page, write_table
 from sharing import alone, unclaimed
 from table_seeds import LATENT_SEEDS, save_as_photographs

@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from equation4 import ARCHITECTURES, GENERATOR, SEEDS, Contest, asked_for, named, wanted
+from equation4_contest import ARCHITECTURES, GENERATOR, SEEDS, Contest, asked_for, named, wanted
 from result_files import keep, write_facts, write_page, write_table
 from telltale.explain.face_parsing import SHIPPED, by_parser
 from telltale.explain.face_parts import PARTS

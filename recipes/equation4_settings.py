@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from equation4 import (
+from equation4_contest import (
     ARCHITECTURES,
     GENERATOR,
     Contest,
@@ -40,8 +40,8 @@ from equation4 import (
     pixels,
     scores,
     settings,
-    worse,
 )
+from equation4_summary import worse
 from result_files import keep, write_page, write_table
 from sharing import unclaimed
 from telltale.generate.finetuning_config import FinetuneConfig, reached

@@ -50,7 +50,7 @@ import torch
 import table_seeds
 from controlled_summary import Layout, answered, columns, markdown, pools, together
 from depth_choice import validation_auc
-from equation4 import scores
+from equation4_contest import scores
 from result_files import keep, write_facts, write_page, write_table
 from sharing import alone, unclaimed
 from table_generators import AT_MOST, COLUMNS, SEEDS, Bench, figures, formats

@@ -12,6 +12,9 @@ from PIL import Image
 sys.path.append(str(Path(__file__).resolve().parents[2] / "recipes"))
 
 import equation4
+import equation4_summary
+from equation4_contest import Contest, finetuned
+from equation4_summary import summarise
 from result_files import keep
 from sharing import claimed
 from telltale.data.sample import Sample
@@ -25,20 +28,20 @@ from telltale.spec import DetectorSpec
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> equation4.Contest:
-    return equation4.Contest(reals=[], generator=tmp_path, work=tmp_path, cells=tmp_path / "cells", quick=True)
+def bench(tmp_path: Path) -> Contest:
+    return Contest(reals=[], generator=tmp_path, work=tmp_path, cells=tmp_path / "cells", quick=True)
 
 
 def test_a_summary_before_the_transfer_matrix_says_how_to_get_it(
-    bench: equation4.Contest, monkeypatch: pytest.MonkeyPatch
+    bench: Contest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(equation4, "complete", lambda _bench: ([{}], []))
+    monkeypatch.setattr(equation4_summary, "complete", lambda _bench: ([{}], []))
     with pytest.raises(SystemExit, match="once more without --summarise"):
-        equation4.summarise(bench)
+        summarise(bench)
 
 
 def test_the_transfer_matrix_is_left_to_who_makes_the_last_cell(
-    bench: equation4.Contest, monkeypatch: pytest.MonkeyPatch
+    bench: Contest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(equation4, "matrix", lambda *_: {})
     monkeypatch.setattr(equation4, "cell", lambda *_: pytest.fail("computed again"))
@@ -52,7 +55,7 @@ def test_the_transfer_matrix_is_left_to_who_makes_the_last_cell(
 
 
 def test_the_transfer_matrix_leaves_out_classifiers_of_other_seeds(
-    bench: equation4.Contest, monkeypatch: pytest.MonkeyPatch
+    bench: Contest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those that settings were chosen on lie in the same folder."""
     for name in ("first-xception_block1-0", "second-xception_block1-0", "first-xception_block1-7"):
@@ -61,7 +64,7 @@ def test_the_transfer_matrix_leaves_out_classifiers_of_other_seeds(
     for name in ("finetuned-xception_block1-0", "finetuned-xception_block1-7"):
         (bench.work / "finetune" / name).mkdir(parents=True)
         (bench.work / "finetune" / name / f"{name}.safetensors").touch()
-    monkeypatch.setattr(equation4.Contest, "drawn", lambda *_: [])
+    monkeypatch.setattr(Contest, "drawn", lambda *_: [])
     monkeypatch.setattr(equation4, "pixels", lambda _found: np.zeros((2, 4, 4, 3), np.uint8))
     monkeypatch.setattr(equation4, "scores", lambda _weights, shown: np.linspace(0, 1, len(shown)))
     pairs = equation4.matrix(replace(bench, generator=bench.work / "gan.safetensors"), 1)["pairs"]
@@ -70,7 +73,7 @@ def test_the_transfer_matrix_leaves_out_classifiers_of_other_seeds(
 
 
 def test_a_generator_finetuned_otherwise_is_not_taken_for_what_is_asked(
-    bench: equation4.Contest,
+    bench: Contest,
 ) -> None:
     torch.manual_seed(0)
     start, sizes = bench.work / "gan.safetensors", {"latent": 4, "width": 2}
@@ -85,13 +88,13 @@ def test_a_generator_finetuned_otherwise_is_not_taken_for_what_is_asked(
         reals.append(Sample(path=path, is_fake=False, split="train"))
     here, judges = replace(bench, reals=reals), [judge_of(model, spec)]
     how = FinetuneConfig(target=None, steps=1, batch=2, checked=2, check_every=1, warm_up=0, least_diversity=0.0)
-    made, past = equation4.finetuned(here, "one", start, judges, how)
+    made, past = finetuned(here, "one", start, judges, how)
     before = made.read_bytes()
-    assert equation4.finetuned(here, "one", start, judges, how) == (made, past)
+    assert finetuned(here, "one", start, judges, how) == (made, past)
     assert made.read_bytes() == before
     with pytest.raises(TrainingStopped, match="other weight"):
-        equation4.finetuned(here, "one", start, judges, replace(how, weight=0.5))
+        finetuned(here, "one", start, judges, replace(how, weight=0.5))
     longer = replace(how, steps=2)
-    assert equation4.finetuned(here, "one", start, judges, longer)[1][-1].step == 2
+    assert finetuned(here, "one", start, judges, longer)[1][-1].step == 2
     assert read_generator_facts(made).made_with["finetuned"]["settings"]["steps"] == 2
     assert made.read_bytes() != before
