@@ -79,3 +79,6 @@ def test_the_penalty_of_its_training_is_known() -> None:
     made_with = {"settings": {"r1": 0.1, "r1_every": 16}}
     assert penalty_of(GeneratorFacts(family="residual", sizes=SIZES, made_with=made_with)) == (0.1, 16)
     assert penalty_of(GeneratorFacts(family="convolutional", sizes=SIZES, made_with={}))[0] == 0
+    for damaged in ({"r1": 0.1, "depth": 3}, ["r1"]):
+        with pytest.raises(InvalidConfig, match="settings of a GAN's training"):
+            penalty_of(GeneratorFacts(family="residual", sizes=SIZES, made_with={"settings": damaged}))

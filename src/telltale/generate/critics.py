@@ -12,6 +12,7 @@ from torch import nn
 from telltale.errors import InvalidConfig
 from telltale.generate.families import GeneratorFacts, read_network_facts, write_network
 from telltale.generate.gan import SIDE, ConvolutionalCritic
+from telltale.generate.gan_training import GanConfig
 from telltale.generate.loading import with_weights
 from telltale.generate.resnet_gan import ResidualCritic
 
@@ -67,9 +68,17 @@ def load_critic(path: Path, *, side: int) -> nn.Module:
 
 
 def penalty_of(facts: GeneratorFacts) -> tuple[float, int]:
-    """The R1 penalty that held a critic in its training, and every how many steps; a weight of 0 is none."""
+    """The R1 penalty that held a critic in its training, and every how many steps; a weight of 0 is none.
+
+    Raises:
+        InvalidConfig: the header's settings are none of a GAN's training.
+    """
     said = facts.made_with.get("settings", {})
-    return float(said.get("r1", 0.0)), int(said.get("r1_every", 1))
+    try:
+        settings = GanConfig(**said)
+    except TypeError as error:
+        raise _unfit("settings of a GAN's training in the critic's header", str(error)) from error
+    return settings.r1, settings.r1_every
 
 
 def _unfit(expected: str, found: str) -> InvalidConfig:
