@@ -142,6 +142,7 @@ def markdown(asked: Experiment, about: dict[str, Any], estimates: dict[str, Esti
             f"{count} cells on those of {asked.makes.get(mark, 'another')}" for mark, count in makes.items()
         )
         yield fill(f"The pictures were made by several kinds of processor, whose rounding differs: {counts}.", 118)
+        yield ""
     yield "Mean over seeds [95 % bootstrap over seeds and faces]; fake positive; chance is 0.5."
     yield ""
     yield from transfer(estimates, found)
