@@ -6,11 +6,12 @@ No script: the recipes write what they found through it.
 import csv
 import io
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from telltale.data.index import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -66,11 +67,6 @@ def write_image(path: Path, image: "Image.Image") -> None:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Bytes; the folder is made. Several processes may write one file, which `write_whole` of the library may not."""
+    """Bytes; the folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(path, data)

@@ -147,7 +147,7 @@ def write_about(out: Path, about: Mapping[str, Any]) -> None:
 
 
 def write_whole(path: Path, data: bytes, *, durable: bool = False) -> None:
-    """Under its name only when it is whole.
+    """Under its name only when it is whole; of several processes that write it at once, one's stays.
 
     Args:
         path: of the file.
@@ -157,7 +157,7 @@ def write_whole(path: Path, data: bytes, *, durable: bool = False) -> None:
     Raises:
         OSError: it cannot be written; nothing is left behind.
     """
-    temporary = path.with_name(f".{path.name}.new")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
         with temporary.open("wb") as stream:
             stream.write(data)

@@ -2,7 +2,6 @@
 
 import io
 import logging
-import os
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from telltale import __version__
+from telltale.data.index import write_whole
 from telltale.errors import InvalidDetector
 from telltale.learn.checkpoint import file_hash, restore
 from telltale.learn.classifier import PatchClassifier, PixelInput
@@ -56,18 +56,9 @@ def export(weights: Path, out: Path, *, name: str | None = None) -> float:
             found=f"a difference of {gap:.2g} for {weights}",
             do="Nothing was written. Check the weights for huge or vanishing batch-norm variances.",
         )
-    _write(out, data)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(out, data)
     return gap
-
-
-def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def to_onnx(model: PatchClassifier, spec: DetectorSpec) -> bytes:
