@@ -135,10 +135,10 @@ def test_an_older_file_survives_a_failure(weights: Path, tmp_path: Path, monkeyp
     monkeypatch.setattr(exporting, "disagreement", lambda model, data: 0.0)
     monkeypatch.setattr(exporting, "to_onnx", lambda model, spec: b"newer")
 
-    def full(self: Path, data: bytes) -> int:
+    def full(self: Path, target: Path) -> Path:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(OSError, match="No space"):
         export(weights, tmp_path / "mine.onnx")
     assert (tmp_path / "mine.onnx").read_bytes() == b"older"
