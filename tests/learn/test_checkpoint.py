@@ -1,5 +1,6 @@
 """Weights and spec in one safetensors file: the round trip, and files that are refused."""
 
+import csv
 import json
 import struct
 from dataclasses import replace
@@ -8,13 +9,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from random_weights import noise, randomised, spec_of
 from safetensors.torch import load_file, save_file
+from typer.testing import CliRunner
 
 from telltale import learn
+from telltale.cli import app
 from telltale.errors import InvalidConfig, InvalidDetector
+from telltale.evaluate.evaluation import COLUMNS
+from telltale.evaluate.results import read_rows
 from telltale.geometry import PatchGrid
 from telltale.learn.checkpoint import file_hash, load, read_spec, restore, save
+from telltale.pooling import POOLINGS
 from telltale.spec import METADATA_KEY, DetectorSpec
 
 NAME = "xception_block1"
@@ -34,6 +41,13 @@ def rewritten(path: Path, spec: DetectorSpec | str | None, **changes: torch.Tens
     kept = {name: tensor for name, tensor in tensors.items() if tensor is not None}
     save_file(kept, path, None if header is None else {METADATA_KEY: header})
     return path
+
+
+def figures(path: Path) -> list[float]:
+    """Every number of a table, row by row."""
+    with path.open(newline="") as stream:
+        cells = [cell for row in csv.DictReader(stream) for cell in row.values()]
+    return [float(cell) for cell in cells if cell and cell.lstrip("-").replace(".", "", 1).isdigit()]
 
 
 @pytest.mark.parametrize("architecture", [NAME, "resnet18_layer1", "mesoinception4"])
@@ -190,6 +204,32 @@ def test_a_gpu_gives_the_numbers_of_the_cpu(stored: Path) -> None:
     pixels = noise(301, 217)
     here, there = load(stored), load(stored, device="cuda")
     np.testing.assert_allclose(there(pixels).patch_logits, here(pixels).patch_logits, atol=1e-5, rtol=0)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("architecture", ["xception_block2", "resnet18_layer1", "resnet18", "mesoinception4"])
+def test_a_gpu_evaluates_as_the_cpu_does(architecture: str, tmp_path: Path) -> None:
+    """One command on either: the same scores to 1e-5, and a table of the same figures."""
+    pytest.importorskip("pyarrow")
+    lines = ["path,label,source,split"]
+    for number in range(12):
+        Image.fromarray(noise(160 + 8 * number, 171, seed=number)).save(tmp_path / f"{number}.png")
+        lines.append(f"{number}.png,{'fake' if number % 2 else 'real'},{'gan' if number % 2 else 'camera'},test")
+    (tmp_path / "manifest.csv").write_text("\n".join(lines) + "\n")
+    model = randomised(architecture)
+    save(tmp_path / "best.safetensors", model, spec_of(model))
+    words = [tmp_path / "best.safetensors", "--data", tmp_path, "--min-images", 4, "--rounds", 20, "--workers", 1]
+    scores = {}
+    for backend in ("onnxruntime", "cuda"):  # The first is the CPU: a safetensors file runs on torch in any case.
+        out = tmp_path / backend
+        done = CliRunner().invoke(app, ["evaluate", *map(str, words), "--out", str(out), "--backend", backend])
+        assert done.exit_code == 0, done.output
+        rows = read_rows(out / "scores.parquet", columns=COLUMNS)
+        scores[backend] = np.array([[row[f"score_{pooling}"] for pooling in POOLINGS] for row in rows], np.float64)
+    assert len(np.unique(scores["cuda"])) > 12, "scores that say nothing of the device"
+    np.testing.assert_allclose(scores["cuda"], scores["onnxruntime"], atol=1e-5, rtol=0)
+    here, there = (figures(tmp_path / backend / "table.csv") for backend in scores)
+    np.testing.assert_allclose(there, here, atol=1e-4, rtol=0)  # Its last digit.
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device")
