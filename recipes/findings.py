@@ -135,16 +135,14 @@ def corruption(results: Path) -> Iterator[str]:
 def manipulations(results: Path) -> Iterator[str]:
     """One manipulation learned, the others met."""
     about = _json(results / "table_manipulation.json")
-    kinds = list(about["tested"])
-    learned, unseen = [], []
-    for name, row in about["auc"].items():
-        kind = name.rsplit(" ", 1)[1]
-        learned.append(row[kind][0])
-        unseen.append(mean(row[other][0] for other in kinds if other != kind))
+    whole = about["complete"].values()
+    learned, unseen = (mean(one["auc"][name][0] for one in whole) for name in ("learned", "unseen"))
+    fewest, most = (choose(one["seeds"] for one in whole) for choose in (min, max))
+    seeds = f"{fewest} seeds" if fewest == most else f"{fewest} to {most} seeds"
     yield (
-        f"**Manipulated faces.** Networks that learned one of {len(kinds)} manipulations tell it from untouched faces "
-        f"with a mean AUC of {mean(learned):.2f}, the others with {mean(unseen):.2f} "
-        "([docs/manipulation.md](docs/manipulation.md))."
+        f"**Manipulated faces.** Networks that learned one of {len(about['tested'])} manipulations tell it from "
+        f"untouched faces with a mean AUC of {learned:.2f}, the others with {unseen:.2f} ({len(whole)} networks, "
+        f"{seeds} each; [docs/manipulation.md](docs/manipulation.md))."
     )
 
 

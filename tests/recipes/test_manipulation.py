@@ -167,7 +167,8 @@ def test_the_table_has_a_row_for_each_pair_and_rests_on_its_cells(pictures: Path
             assert sum(parts["top"]) == parts["n"]
             assert sum(parts["random"]) == pytest.approx(parts["n"], abs=0.1)
     counts = rows_of(made / "table_manipulation_regions.csv")
-    assert len(counts) == len(learned) * len(KINDS) * len(PARTS)
+    assert len(counts) == len(learned) * (1 + len(KINDS)) * len(PARTS)
+    assert {row["tested_on"] for row in counts} == {"untouched", *KINDS}
     assert (made / "table_manipulation_regions.png").read_bytes()[:4] == b"\x89PNG"
     assert "AUC of networks that learned **part**" in (made / "table_manipulation.md").read_text()
     # A rerun finds its cells, and refuses those of other pictures.
