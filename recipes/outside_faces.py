@@ -27,6 +27,8 @@ from telltale.image import Pixels, resize
 
 COMPOSITES, PORTRAITS, VIDEOS = "photoshop600", "unsplash600", "swap_videos"
 WIDE_SIDE = 224
+# H.264 transforms blocks of 8 pixels at most: halves whose width is no multiple of them lie otherwise on that grid.
+BLOCK = 8
 # Part -> what counts as it, and which digits of a composite's old name (left eye, right eye, nose, mouth).
 REPLACED = {"eyes": (("eyes", "brows"), (0, 1)), "nose": (("nose",), (2,)), "mouth": (("mouth",), (3,))}
 
@@ -77,6 +79,13 @@ def still_pictures(data: Path, *, quick: bool) -> list[Sample]:
     """Composites and portraits, those included in which no face will be found."""
     everything = [one for one in scan([data / "manifest.csv"]) if one.source in (COMPOSITES, PORTRAITS)]
     return everything[:: 10 if quick else 1]
+
+
+def uneven(data: Path) -> dict[str, str]:
+    """Films whose halves lie otherwise on the codec's grid: target group -> its file's name."""
+    with (data / "manipulated" / "swap_videos.csv").open(newline="", encoding="utf-8") as stream:
+        films = list(csv.DictReader(stream))
+    return {film["target_group"]: Path(film["path"]).stem for film in films if int(film["half_width"]) % BLOCK}
 
 
 def _pictures(data: Path, out: Path, *, quick: bool) -> Iterator[Face]:
