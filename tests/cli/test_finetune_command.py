@@ -199,7 +199,7 @@ def test_manipulated_frames_of_faceforensics_are_no_photographs(tmp_path: Path) 
     for folder in ("original_sequences/youtube/c23/images/000", "manipulated_sequences/Deepfakes/c23/images/000_001"):
         (tmp_path / folder).mkdir(parents=True)
         Image.new("RGB", (8, 8)).save(tmp_path / folder / "0.png")
-    assert [one.source for one in real_samples([tmp_path], None)] == ["youtube"]
+    assert [one.source for one in real_samples([tmp_path], None)] == ["youtube/c23"]
 
 
 def test_a_dry_run_counts_what_moves_and_refuses_what_a_run_refuses(home: Path) -> None:

@@ -1,11 +1,17 @@
 """FaceForensics++'s own tree, with frames extracted from its videos.
 
 `original_sequences/<youtube|actors>/<compression>/<images|frames>/<video>/<frame>` are real,
-`manipulated_sequences/<method>/<compression>/<images|frames>/<target>_<source>/<frame>` are fake.
+`manipulated_sequences/<method>/<compression>/<images|frames>/<target>_<source>/<frame>` are fake. A source is named
+after both folders, `Deepfakes/c23`: the same film in another compression is another source. Masks are no samples.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+import re
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from telltale.data.sample import Sample
@@ -13,50 +19,133 @@ from telltale.data.vocabulary import split_of
 from telltale.errors import InvalidDataset
 
 _REAL, _FAKE = "original_sequences", "manipulated_sequences"
+_MASKS, _VIDEOS = "masks", "videos"
+_FRAMES = ("images", "frames")
+_COMPRESSION = re.compile(r"raw|c\d+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Film:
+    """What the folders about a film's frames say."""
+
+    is_fake: bool
+    method: str
+    compression: str
+    people: tuple[str, ...]
+
+    @property
+    def source(self) -> str:
+        return f"{self.method}/{self.compression}" if self.compression else self.method
 
 
 def is_faceforensics(root: Path) -> bool:
-    """Whether a folder holds one of FaceForensics++'s two folders."""
-    return (root / _REAL).is_dir() or (root / _FAKE).is_dir()
+    """Whether a folder holds one of FaceForensics++'s two folders, or lies in one."""
+    return _tree_of(root) is not None
+
+
+def _tree_of(root: Path) -> Path | None:
+    """The data set's own folder."""
+    if (root / _REAL).is_dir() or (root / _FAKE).is_dir():
+        return root.absolute()
+    whole = root.absolute()
+    return next((one.parent for one in (whole, *whole.parents) if one.name in (_REAL, _FAKE)), None)
 
 
 def in_faceforensics(root: Path, found: Sequence[Path]) -> list[Sample]:
     """The frames among `found`, sorted by path; all videos that share a person are one group.
 
     A manipulated video `012_026` shows the scene of 012 with the face of 026, so both belong to one group. Splits come
-    from `splits/{train,val,test}.json` (lists of such pairs) where that folder is there.
+    from `splits/{train,val,test}.json` (lists of such pairs) where that folder is there. Groups and splits are those
+    of the whole tree, also where `root` is a folder in it.
+
+    Args:
+        root: the data set's own folder, or one in it, such as `manipulated_sequences/Deepfakes/c23`.
+        found: the pictures under it.
 
     Raises:
-        InvalidDataset: videos without frames, or a list of pairs that is none.
+        InvalidDataset: videos without frames, frames of several compressions, a list of pairs that is none, or lists
+            that contradict each other.
     """
-    frames = [path for path in found if path.relative_to(root).parts[0] in (_REAL, _FAKE)]
-    if not frames:
+    tree = _tree_of(root) or root.absolute()
+    inside = root.absolute().relative_to(tree).parts
+    folders = dict.fromkeys(path.parent for path in found)
+    read = {folder: _film((*inside, *folder.relative_to(root).parts)) for folder in folders}
+    films = {folder: film for folder, film in read.items() if film is not None}
+    if not films:
         videos = sum(1 for _ in root.rglob("*.mp4"))
         raise InvalidDataset(
             expected="extracted frames: <compression>/images/<video>/<frame>.png",
-            found=f"{videos} videos and no pictures in {root}",
+            found=f"{videos} videos and no frames in {root}",
             do="Extract frames first, for instance with ffmpeg.",
         )
-    groups = _Groups(_people(path) for path in frames)
-    splits = _splits(root / "splits")
-    return [_sample(root, path, groups, splits) for path in frames]
+    _check_one_compression(root, tree, films.values())
+    if not inside:
+        _say_what_has_no_frames(tree, {film.source for film in films.values()})
+    pairs = [*(film.people for film in films.values()), *_manipulated(tree)]
+    splits, groups = _splits(tree / "splits"), _Groups(pairs)
+    about = {folder: _about(film, groups, splits) for folder, film in films.items()}
+    return [
+        Sample(path=path, is_fake=one.is_fake, source=one.source, group=one.group, split=one.split)
+        for path in found
+        if (one := about.get(path.parent)) is not None
+    ]
 
 
-def _sample(root: Path, path: Path, groups: "_Groups", splits: dict[str, str]) -> Sample:
-    kind, source = path.relative_to(root).parts[:2]
-    people = _people(path)
+def _film(words: Sequence[str]) -> _Film | None:
+    """By the names of a frame's folders, from the tree's own; None where they are no film's."""
+    if len(words) < 3 or words[0] not in (_REAL, _FAKE) or _MASKS in words:
+        return None
+    compression = words[2] if _COMPRESSION.fullmatch(words[2]) else ""
+    below = words[3:] if compression else words[2:]
+    # Crops are often kept a folder below the film's.
+    films = [name for before, name in pairwise(below) if before in _FRAMES] or below[-1:]
+    if not films or films[0] in _FRAMES:
+        return None
+    return _Film(is_fake=words[0] == _FAKE, method=words[1], compression=compression, people=_people(films[0]))
+
+
+def _about(film: _Film, groups: "_Groups", splits: Mapping[str, str]) -> Sample:
+    """What every frame of a film is."""
     return Sample(
-        path=path,
-        is_fake=kind == _FAKE,
-        source=source,
-        group=groups.name(people[0]),
-        split=next((splits[person] for person in people if person in splits), ""),
+        path=Path(),
+        is_fake=film.is_fake,
+        source=film.source,
+        group=groups.name(film.people[0]),
+        split=next((splits[person] for person in film.people if person in splits), ""),
     )
 
 
-def _people(path: Path) -> tuple[str, ...]:
+def _people(video: str) -> tuple[str, ...]:
     """`012_026` is two people, `012` one; `01_02__walking__ABC` two actors, `01__walking` one."""
-    return tuple(path.parent.name.split("__")[0].split("_"))
+    return tuple(video.split("__")[0].split("_"))
+
+
+def _check_one_compression(root: Path, tree: Path, films: Iterable[_Film]) -> None:
+    """The same film twice would count twice, and what was asked of one compression would be answered for both."""
+    frames = Counter(film.compression for film in films)
+    if len(frames) > 1:
+        named = [f"{name or 'no compression in their names'} ({count} films)" for name, count in sorted(frames.items())]
+        raise InvalidDataset(
+            expected=f"frames of one compression in {root}",
+            found=" and ".join(named),
+            do=f"Name the folders of the one you mean, such as {tree}/*_sequences/*/{max(frames)}; or those of "
+            "several, whose sources keep them apart.",
+        )
+
+
+def _say_what_has_no_frames(tree: Path, sources: set[str]) -> None:
+    """A method whose videos were downloaded and not extracted would be missing without a word."""
+    folders = (folder.parent for name in (_REAL, _FAKE) for folder in tree.glob(f"{name}/*/*/{_VIDEOS}"))
+    without = [f"{folder.parent.name}/{folder.name}" for folder in sorted(folders) if folder.name != _MASKS]
+    if left := [source for source in without if source not in sources]:
+        warnings.warn(f"{tree}: left out, videos without frames: {', '.join(left)}", stacklevel=2)
+
+
+def _manipulated(tree: Path) -> Iterator[tuple[str, ...]]:
+    """The people of every manipulated video of the tree, extracted or not."""
+    for folder in (*_FRAMES, _VIDEOS):
+        for path in tree.glob(f"{_FAKE}/*/*/{folder}/*"):
+            yield _people(path.stem)
 
 
 class _Groups:
@@ -64,7 +153,7 @@ class _Groups:
 
     def __init__(self, videos: Iterable[tuple[str, ...]]) -> None:
         self._parent: dict[str, str] = {}
-        for people in videos:
+        for people in dict.fromkeys(videos):
             for person in people:
                 one, other = sorted((self.name(people[0]), self.name(person)))
                 self._parent[other] = one
@@ -81,8 +170,15 @@ def _splits(folder: Path) -> dict[str, str]:
     known: dict[str, str] = {}
     for file in sorted(folder.glob("*.json")):
         split = split_of(file.stem)
-        if split is not None:
-            known.update({person: split for pair in pairs_in(file) for person in pair})
+        if split is None:
+            continue
+        for person in dict.fromkeys(one for pair in pairs_in(file) for one in pair):
+            if known.setdefault(person, split) != split:
+                raise InvalidDataset(
+                    expected=f"each video in one of the lists in {folder}",
+                    found=f"{person} for {known[person]} and, in {file.name}, for {split}",
+                    do="Take the data set's own lists, and each once.",
+                )
     return known
 
 

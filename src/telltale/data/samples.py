@@ -28,7 +28,8 @@ def scan(
     - a data set that `telltale build` wrote (a folder with `index.parquet`), or any folder with a `manifest.csv`;
     - a folder with labels as folder names, upper or lower case: `real/fake`, `0_real/1_fake`, `nature/ai`, with
       splits and generators above or below them (`<split>/<label>`, `<generator>/{real,fake}`);
-    - FaceForensics++ with extracted frames; a Hugging Face imagefolder (`metadata.csv`, `.jsonl`);
+    - FaceForensics++ with extracted frames, all of it or folders in it; a Hugging Face imagefolder (`metadata.csv`,
+      `.jsonl`);
     - a WebDataset shard (`.tar`), or a folder of them.
 
     Args:
