@@ -52,6 +52,13 @@ def test_windows_lie_inside_and_never_on_the_block_grid(
     assert crop == "whole" or window.width == window.height
 
 
+@given(st.tuples(lengths, lengths), keys, keys)
+def test_uncut_pictures_of_one_place_stay_on_each_other(shape: tuple[int, int], key: str, other: str) -> None:
+    """A real frame and its manipulation are other bytes, so that anything drawn from them would shift the two."""
+    windows = {choose_window(shape, None, BuildSettings(crop="uncut"), one) for one in (key, other)}
+    assert windows == {Window(x=0, y=0, width=shape[1], height=shape[0])}
+
+
 @given(faces(), keys, st.integers(8, 300))
 def test_native_crops_have_exactly_their_side_or_fail(scene: tuple[int, int, Box], key: str, side: int) -> None:
     height, width, face = scene

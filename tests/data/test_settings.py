@@ -30,6 +30,7 @@ def test_a_flag_outranks_the_preset_and_what_is_not_given_does_not() -> None:
         {"face_scale": 0.0},
         {"face_scale": float("nan")},
         {"resample": None, "crop": "whole"},
+        {"resample": None, "crop": "uncut"},
     ],
 )
 def test_settings_that_mean_nothing_are_refused(wrong: dict[str, Any]) -> None:

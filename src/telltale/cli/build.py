@@ -42,7 +42,7 @@ def build(
     real: Annotated[Folders, says("A folder of real pictures; may be repeated.")] = None,
     fake: Annotated[Folders, says("A folder of fake pictures; may be repeated.")] = None,
     preset: Annotated[str, typer.Option(help="paper (128-px PNG), native (no resampling), web (256-px JPEG).")] = "web",
-    crop: Annotated[Text, says("auto (face box, else centre), face, centre or whole.")] = None,
+    crop: Annotated[Text, says("auto (face box, else centre), face, centre, whole or uncut.")] = None,
     face_scale: Annotated[float | None, says("Side of a face crop over that of the face box.")] = None,
     side: Annotated[int | None, says("Pixels of both sides of every built picture.")] = None,
     resample: Annotated[Text, says("lanczos, bicubic or bilinear.")] = None,

@@ -54,7 +54,8 @@ def twin_key(key: str, name: str) -> str:
 def choose_window(shape: tuple[int, int], face: Box | None, settings: BuildSettings, key: str) -> Window:
     """Where to cut: always inside the picture, never at a multiple of 8 px from its upper left corner.
 
-    A square that would leave the picture is shrunk first and then shifted; nothing is ever padded.
+    A square that would leave the picture is shrunk first and then shifted; nothing is ever padded. "uncut" alone draws
+    nothing: an offset drawn from each file's own bytes would move a fake against the original that it is laid on.
 
     Args:
         shape: (height, width) of the original, pixels.
@@ -68,6 +69,8 @@ def choose_window(shape: tuple[int, int], face: Box | None, settings: BuildSetti
     height, width = shape
     if min(shape) < SMALLEST:
         raise _unsuitable(f"at least {SMALLEST} x {SMALLEST} px", f"{width} x {height}")
+    if settings.crop == "uncut":
+        return Window(x=0, y=0, width=width, height=height)
     if settings.crop == "whole":
         return _window(shape, (height - BLOCK, width - BLOCK), (height / 2, width / 2), key)
     boxed = None if settings.crop == "centre" else face

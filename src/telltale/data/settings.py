@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args
 from telltale.errors import InvalidConfig
 from telltale.image import MAX_PIXELS, Resample
 
-Crop = Literal["auto", "face", "centre", "whole"]
+Crop = Literal["auto", "face", "centre", "whole", "uncut"]
 Codec = Literal["png", "jpeg", "webp"]
 
 
@@ -16,7 +16,8 @@ class BuildSettings:
 
     Attributes:
         crop: "face", the face box scaled and made square; "centre", the largest square; "whole", all but a border of
-            8 px in all, stretched to a square; "auto", the face box where there is one and else the centre at a
+            8 px in all, stretched to a square; "uncut", all of it, for pictures that were cut already and whose real
+            and fake must show the same pixels; "auto", the face box where there is one and else the centre at a
             matching scale.
         face_scale: side of a face crop over the larger side of the face box.
         side: pixels of both sides of every built picture.
@@ -59,7 +60,8 @@ class BuildSettings:
         _check(1 <= low <= high <= 100, "qualities of 1 to 100, the lower first", self.quality)
         _check(8 <= self.side <= 8192, "a side of 8 to 8192 px", self.side)
         _check(0.1 <= self.face_scale <= 10, "a face scale of 0.1 to 10", self.face_scale)
-        _check(self.resample is not None or self.crop != "whole", "a crop when nothing is resampled", self.crop)
+        cuts = self.crop not in ("whole", "uncut")
+        _check(self.resample is not None or cuts, "a crop when nothing is resampled", self.crop)
 
     def json(self) -> dict[str, Any]:
         """As plain JSON values."""
