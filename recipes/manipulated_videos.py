@@ -10,9 +10,9 @@ person of a pair lending the face, or the part, of the frame in which she holds 
 code encodes the untouched film and each manipulated one (H.264, as FaceForensics++'s c23), and the truth masks without
 loss. WORK/tree is that data set's own layout, so `table_faceforensics.py --methods` reads it, too.
 
-Frames are cut as that recipe cuts them: at places found on the untouched film, both halves alike, through `telltale
-build` at 128 px. Five pairs of films make five folds: a network learns three pairs, is chosen on the fourth and tested
-on the fifth, so that every film is tested once, by networks that never saw its people.
+Frames are cut as that recipe cuts them: at places found on the untouched film, at the face that the masks lie on, both
+halves alike, through `telltale build` at 128 px. Five pairs of films make five folds: a network learns three pairs, is
+chosen on the fourth and tested on the fifth, so that every film is tested once, by networks that never saw its people.
 
 Networks, training and columns are those of `recipes/table_manipulation.py`; of the networks the two that ask its
 question. Ten films are few: the folds share their training, and five numbers give no interval. The table shows
@@ -40,17 +40,14 @@ import numpy as np
 import torch
 from jaxtyping import Bool
 
+from face_films import build_crops, crops, masks_of, picture_of
 from manipulated import CUT, MANIPULATIONS, layout
 from manipulation_cells import ESSENTIAL, QUICK, Experiment, fill, rows
 from manipulation_summary import COLUMNS
 from result_files import keep, write_facts, write_page, write_table
 from sharing import alone, unclaimed
-from table_faceforensics import crops, masks_of, picture_of
 from table_generators import ROOT, Bench
-from telltale.data.build import build
 from telltale.data.sample import Sample
-from telltale.data.samples import scan
-from telltale.data.settings import preset
 from telltale.data.tracks import SharedCrop, crop_window, halves, shared_crops
 from telltale.data.video import frames
 from telltale.errors import UnsuitableImage, require
@@ -214,8 +211,7 @@ def gather(data: Path, work: Path, *, quick: bool) -> list[Experiment]:
         pairs = write_tree(data, tree, quick=quick)
         write_splits(tree / "splits", pairs, 0)
         crops(tree, tree / "splits", COMPRESSION, cut, 10**6, by_face_parser(), MANIPULATIONS, 1 / RATE)
-        report = build(scan([cut]), built, replace(preset("paper"), crop="whole"), workers=1)
-        everything = scan([built])
+        everything, mark = build_crops(cut, built)
     turns = [[*pairs[fold:], *pairs[:fold]] for fold in range(len(pairs))]
     return [
         Experiment(
@@ -227,7 +223,7 @@ def gather(data: Path, work: Path, *, quick: bool) -> list[Experiment]:
                     if _film(built, one) not in turn[0]
                 ],
                 tested=[replace(one, split="test") for one in everything if _film(built, one) in turn[0]],
-                fingerprint=report.fingerprint,
+                fingerprint=mark,
                 work=work / f"fold{fold}",
                 cells=(work if quick else ROOT / "results") / NAME,
                 quick=quick,
@@ -239,7 +235,7 @@ def gather(data: Path, work: Path, *, quick: bool) -> list[Experiment]:
             seeds=1,
             data="swap_videos, manipulated",
             training={} if quick else TRAINING,
-            mask_of=masks_of(built, cut),
+            mask_of=masks_of(built, cut, [one for one in everything if _film(built, one) in turn[0]]),
             twin_of=lambda one: picture_of(built, one),
         )
         for fold, turn in enumerate(turns[: 1 if quick else None])

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +13,20 @@ import pytest
 from PIL import Image
 
 from small_videos import shade, write_video
+from telltale.data.equalise import Box
 from telltale.data.samples import scan
+from telltale.errors import require
 from telltale.explain.face_parts import merged
 from telltale.generate.manipulations import Face, manipulations
 from telltale.image import Pixels, decode
 
+sys.path.append(str(Path(__file__).resolve().parents[1] / "data"))
 sys.path.append(str(Path(__file__).resolve().parents[2] / "recipes"))
 
-from table_faceforensics import begun, crops, masks_of, picture_of
+from small_pictures import picture as noise
+
+from face_films import build_crops, crops, masks_of, picture_of
+from table_faceforensics import begun, pictures
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("TELLTALE_DATA", ROOT.parent / "shared" / "data"))
@@ -126,25 +133,25 @@ def test_a_tree_of_videos_becomes_equal_frames_and_a_table(tree: Path, tmp_path:
         assert changed[mask].mean() > 5 * changed[~mask].mean()
     # And scaled as what `telltale build` made of them.
     built = made / "built"
-    mask_of = masks_of(built, cut)
+    everything = scan([built])
+    mask_of = masks_of(built, cut, everything)
     assert mask_of is not None
-    for picture in scan([built]):
+    for picture in everything:
         if picture.is_fake:
             target, frame = picture_of(built, picture).split("/")
             (path,) = (cut / "masks" / picture.source).glob(f"{target}_*/{frame}.png")
             share = (np.asarray(Image.open(path)) >= 128).mean()
             assert mask_of(picture).shape == picture.pixels().shape[:2]
-            # The cut is a few pixels smaller, and nothing of a mask lies there.
-            assert share <= mask_of(picture).mean() < 1.5 * share + 0.002
+            assert mask_of(picture).mean() == pytest.approx(share, rel=0.05, abs=0.002)
     assert float(rows[0]["pixel_auc"]) > 0
     # A rerun finds its crops and cells.
     again = run(*words)
     assert again.returncode == 0, again.stderr
     assert again.stdout.startswith("written")
-    # With a mask that is not there, nothing is located, and that is said.
-    next((cut / "masks").rglob("*.png")).unlink()
+    # With a mask that is not there, nothing is located in that picture, and that is said.
+    next((cut / "masks" / "FaceSwap" / "004_005").iterdir()).unlink()
     without = run(*words)
-    assert f"1 of {len(METHODS) * 6 * FRAMES} masks are not there" in without.stderr
+    assert f"1 of {len(METHODS) * 2 * FRAMES} masks are not there" in without.stderr
 
 
 def test_without_the_tree_or_the_lists_it_says_what_to_point_it_at(tmp_path: Path) -> None:
@@ -157,22 +164,37 @@ def test_without_the_tree_or_the_lists_it_says_what_to_point_it_at(tmp_path: Pat
     assert "train.json" in done.stderr
 
 
-def small(root: Path, pair: list[str], compression: str = "c23") -> Path:
+Film = list[Pixels]
+
+
+def small(root: Path, pair: list[str], compression: str = "c23", split: str = "train") -> Path:
     """A tree of one pair of videos and all their manipulations; nothing in them is a face."""
-    (root / "splits").mkdir(parents=True)
-    for split in PAIRS:
-        (root / "splits" / f"{split}.json").write_text(json.dumps([pair] if split == "train" else []))
+    (root / "splits").mkdir(parents=True, exist_ok=True)
+    for name in PAIRS:
+        listed = root / "splits" / f"{name}.json"
+        if name == split or not listed.exists():
+            listed.write_text(json.dumps([pair] if name == split else []))
     for target, source in (pair, pair[::-1]):
-        write(root, f"original_sequences/youtube/{compression}/videos/{target}.mp4", [shade(1), shade(2)])
-        for method in METHODS:
-            name = f"manipulated_sequences/{method}/{compression}/videos/{target}_{source}.mp4"
-            write(root, name, [shade(3), shade(4)])
+        add_film(root, target, source, [shade(2 * int(target)), shade(2 * int(target) + 1)], compression)
     return root
+
+
+def add_film(root: Path, target: str, source: str, film: Film, compression: str = "c23") -> None:
+    """A film, and its manipulations, each more blue than the one before."""
+    write(root, f"original_sequences/youtube/{compression}/videos/{target}.mp4", film)
+    for number, method in enumerate(METHODS, 1):
+        tint = np.array([0, 0, 10 * number], np.uint8)
+        name = f"manipulated_sequences/{method}/{compression}/videos/{target}_{source}.mp4"
+        write(root, name, [frame + tint for frame in film])
+
+
+def one_face(pixels: Pixels, hints: Sequence[Box], everywhere: bool) -> Sequence[Box]:
+    return [(16.0, 8.0, 24.0, 24.0)]
 
 
 def cut(root: Path, out: Path, compression: str = "c23") -> list[str]:
     """The folders of crops that the recipe makes, with one face at one place in every frame."""
-    crops(root, root / "splits", compression, out, 2, lambda *_: [(16.0, 8.0, 24.0, 24.0)])
+    crops(root, root / "splits", compression, out, 2, one_face)
     return sorted(path.parent.name for path in out.rglob("0001000.png"))
 
 
@@ -189,7 +211,7 @@ def test_a_pair_that_does_not_fit_is_named_and_left_out_whole(
 
 def test_without_a_single_video_it_says_so(tmp_path: Path) -> None:
     root = small(tmp_path / "tree", ["000", "001"])
-    with pytest.raises(SystemExit, match=r"none of c40.*--compression"):
+    with pytest.raises(SystemExit, match=r"none of c40.*videos of c23\. Choose another --compression"):
         cut(root, tmp_path / "out", "c40")
 
 
@@ -198,3 +220,275 @@ def test_crops_of_one_compression_are_not_taken_for_those_of_another(tmp_path: P
     begun(tmp_path, {"compression": "c23", "frames": 10})
     with pytest.raises(SystemExit, match=r"--compression c23 and not c40.*--work"):
         begun(tmp_path, {"compression": "c40", "frames": 10})
+
+
+# ---------------------------------------------------------------- one face of a film
+
+# Two people: one at the left of the frame, where it is dark; a bystander at the right, where it is light.
+HER, BYSTANDER = (16.0, 24.0, 40.0, 40.0), (100.0, 16.0, 56.0, 56.0)
+MOMENTS = 5
+
+
+def two_people() -> Film:
+    """A bar below grows with time, or one frame could not be told from the next."""
+    film = []
+    for moment in range(MOMENTS):
+        frame = np.full((96, 176, 3), 40, np.uint8)
+        frame[:, 88:] = 200
+        frame[88:, : 16 * (moment + 1)] = 120
+        film.append(frame)
+    return film
+
+
+def her_masks(*, empty: tuple[int, ...] = ()) -> Film:
+    """On her face; and green, since nothing says that masks are white."""
+    masks = np.zeros((MOMENTS, 96, 176, 3), np.uint8)
+    masks[:, 28:60, 20:52, 1] = 255
+    masks[list(empty)] = 0
+    return list(masks)
+
+
+def everywhere(moments: list[str]) -> dict[str, list[str]]:
+    """The same of the original and of each manipulation."""
+    return dict.fromkeys(("youtube", *METHODS), moments)
+
+
+def people_cut(tmp_path: Path, faces: list[list[Box]]) -> dict[str, list[str]]:
+    """Who is in the crops of the first film, moment by moment; by what the crops are of."""
+
+    def find(pixels: Pixels, hints: Sequence[Box], everywhere: bool) -> Sequence[Box]:
+        moment = round(float((np.abs(pixels[92, :, 0].astype(int) - 120) < 30).sum()) / 16) - 1
+        return faces[moment]
+
+    out = tmp_path / "out"
+    crops(tmp_path / "tree", tmp_path / "tree" / "splits", "c23", out, MOMENTS, find)
+    shown: dict[str, list[str]] = {}
+    for path in sorted(out.glob("*_sequences/*/c23/images/*/*.png")):
+        if path.parent.name.startswith("000"):
+            who = "bystander" if decode(path).mean() > 150 else "she"
+            shown.setdefault(path.parents[3].name, []).append(f"{path.stem.lstrip('0')[:-3] or 0} {who}")
+    return shown
+
+
+@pytest.fixture
+def crowd(tmp_path: Path) -> Path:
+    root = small(tmp_path / "tree", ["000", "001"])
+    for target, source in (("000", "001"), ("001", "000")):
+        add_film(root, target, source, two_people())
+    return root
+
+
+@pytest.mark.usefixtures("crowd")
+def test_a_larger_face_that_passes_by_is_in_no_frame_of_a_film(tmp_path: Path) -> None:
+    """Nobody changed it, and its frames would be called fake."""
+    faces: list[list[Box]] = [[HER], [HER, BYSTANDER], [BYSTANDER, HER], [BYSTANDER], [HER]]
+    shown = people_cut(tmp_path, faces)
+    assert shown == everywhere(["0 she", "1 she", "2 she", "4 she"])
+
+
+def test_the_masks_decide_between_two_who_are_there_all_the_time(crowd: Path, tmp_path: Path) -> None:
+    faces: list[list[Box]] = [[BYSTANDER, HER]] * MOMENTS
+    for method in ("Deepfakes", "FaceSwap"):
+        write(crowd, f"manipulated_sequences/{method}/masks/videos/000_001.mp4", her_masks())
+    shown = people_cut(tmp_path, faces)
+    assert shown == everywhere([f"{moment} she" for moment in range(MOMENTS)])
+    # A green mask is a mask.
+    assert decode(tmp_path / "out" / "masks" / "FaceSwap" / "000_001" / "0001000.png").max() > 200
+
+
+def test_masks_that_are_fetched_later_decide_too(crowd: Path, tmp_path: Path) -> None:
+    faces: list[list[Box]] = [[BYSTANDER, HER]] * MOMENTS
+    # Of two who are there equally long the larger one counts, where nothing says better.
+    assert people_cut(tmp_path, faces) == everywhere([f"{moment} bystander" for moment in range(MOMENTS)])
+    write(crowd, "manipulated_sequences/Deepfakes/masks/videos/000_001.mp4", her_masks())
+    assert people_cut(tmp_path, faces) == everywhere([f"{moment} she" for moment in range(MOMENTS)])
+
+
+def test_a_moment_at_which_a_mask_is_empty_is_left_out(crowd: Path, tmp_path: Path) -> None:
+    """The frame is untouched there, and its label would say otherwise."""
+    write(crowd, "manipulated_sequences/Deepfakes/masks/videos/000_001.mp4", her_masks(empty=(1, 2)))
+    write(crowd, "manipulated_sequences/FaceSwap/masks/videos/000_001.mp4", her_masks(empty=(4,)))
+    shown = people_cut(tmp_path, [[HER]] * MOMENTS)
+    assert shown == everywhere(["0 she", "3 she"])
+
+
+def test_masks_follow_a_face_that_gets_another_number(crowd: Path, tmp_path: Path) -> None:
+    """After a cut she is another track; the bystander's is the longest."""
+    write(crowd, "manipulated_sequences/Deepfakes/masks/videos/000_001.mp4", her_masks())
+    faces: list[list[Box]] = [[HER, BYSTANDER], [HER, BYSTANDER], [BYSTANDER], [BYSTANDER], [HER, BYSTANDER]]
+    shown = people_cut(tmp_path, faces)
+    assert shown == everywhere(["0 she", "1 she", "4 she"])
+
+
+# ---------------------------------------------------------------- what is there and what is not
+
+
+def test_a_part_of_the_data_set_is_used_and_the_rest_named_in_a_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = small(tmp_path / "tree", ["000", "001"])
+    (root / "splits" / "train.json").write_text(json.dumps([[f"{n:03d}", f"{n + 1:03d}"] for n in range(0, 40, 2)]))
+    for folder in ("manipulated_sequences/DeepFakeDetection", "manipulated_sequences/FaceShifter"):
+        (root / folder / "c23" / "videos").mkdir(parents=True)
+    (root / "original_sequences" / "actors").mkdir()
+    assert len(cut(root, tmp_path / "out")) == 2 * (1 + len(METHODS))
+    said = capsys.readouterr().err.splitlines()
+    assert len([line for line in said if line.startswith("left out: 38 of 40 originals of the lists, no ")]) == 1
+    unused = "manipulated_sequences/DeepFakeDetection, manipulated_sequences/FaceShifter, original_sequences/actors"
+    assert f"not used: {unused}" in said
+    assert said[-1] == "2 films, 4 moments"
+    assert len(said) == 3
+
+
+def test_a_method_that_is_not_there_at_all_is_named(tmp_path: Path) -> None:
+    root = small(tmp_path / "tree", ["000", "001"])
+    for path in (root / "manipulated_sequences" / "FaceSwap" / "c23" / "videos").iterdir():
+        path.unlink()
+    with pytest.raises(SystemExit, match=r"no video at all of FaceSwap.*leave methods that are not there out"):
+        cut(root, tmp_path / "out")
+
+
+def test_a_video_that_does_not_open_is_named_and_looked_at_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = small(tmp_path / "tree", ["000", "001"])
+    broken = root / "manipulated_sequences/FaceSwap/c23/videos/000_001.mp4"
+    whole = broken.read_bytes()
+    broken.write_bytes(whole[:100])
+    # Not the original alone: a real frame without its manipulation would count as one more real.
+    assert cut(root, tmp_path / "out") == sorted(["001", *["001_000"] * len(METHODS)])
+    assert "left out: 000: no frame that can be decoded in FaceSwap" in capsys.readouterr().err
+    broken.write_bytes(whole)
+    assert len(cut(root, tmp_path / "out")) == 2 * (1 + len(METHODS))
+
+
+def test_an_interrupted_run_goes_on_and_leaves_nothing_of_what_it_had_begun(tmp_path: Path) -> None:
+    root, out, asked = small(tmp_path / "tree", ["000", "001"]), tmp_path / "out", []
+
+    def find(pixels: Pixels, hints: Sequence[Box], everywhere: bool) -> Sequence[Box]:
+        asked.append(pixels)
+        return [(16.0, 8.0, 24.0, 24.0)]
+
+    def again() -> list[Path]:
+        crops(root, root / "splits", "c23", out, 2, find)
+        return sorted(path for path in out.rglob("*.png"))
+
+    made = again()
+    assert len(asked) == 4
+    assert again() == made
+    assert len(asked) == 4
+    # As a kill between a film's first crop and its last leaves it; and what another way of cutting noted.
+    stray = out / "original_sequences/youtube/c23/images/000/0000500.png"
+    stray.write_bytes(b"")
+    (out / "done" / "000").unlink()
+    (out / "done" / "001").write_text("")
+    assert again() == made
+    assert len(asked) == 8
+
+
+# ---------------------------------------------------------------- built pictures
+
+
+def test_what_is_built_of_a_frame_and_its_manipulation_stays_on_each_other(tmp_path: Path) -> None:
+    """A mask is laid on the heatmap of the untouched frame, too."""
+    cut_to, built = tmp_path / "crops", tmp_path / "built"
+    real = noise(1, 150, 150)
+    fake = real.copy()
+    fake[60:90, 40:80] = 0
+    for name, pixels in (("youtube/c23/images/000", real), ("Deepfakes/c23/images/000_001", fake)):
+        kind = "original" if name.startswith("youtube") else "manipulated"
+        for moment in range(8):
+            path = cut_to / f"{kind}_sequences" / name / f"{moment:07d}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            moved = np.roll(pixels, moment, axis=(0, 1))
+            Image.fromarray(moved).save(path)
+            if kind == "manipulated":
+                truth = cut_to / "masks" / "Deepfakes" / "000_001" / path.name
+                truth.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(np.uint8(255) * (moved != np.roll(real, moment, axis=(0, 1))).any(axis=2)).save(truth)
+    found, _ = build_crops(cut_to, built)
+    mask_of = masks_of(built, cut_to, found)
+    assert mask_of is not None
+    by_name = {(picture_of(built, one), one.source): one for one in found}
+    assert len(by_name) == 16
+    for moment in range(8):
+        one, other = (by_name[f"000/{moment:07d}", source] for source in ("youtube", "Deepfakes"))
+        changed = (one.pixels() != other.pixels()).any(axis=2)
+        mask = mask_of(other)
+        # Lanczos reaches three pixels out.
+        near = np.lib.stride_tricks.sliding_window_view(np.pad(mask, 4), (9, 9)).any(axis=(2, 3))
+        assert changed[mask].mean() > 0.95
+        assert not changed[~near].any()
+
+
+def test_a_manipulated_frame_without_its_original_is_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a still film's frames with the same bytes one is built; nothing could be compared with the others' fakes."""
+    names = ("original_sequences/youtube/c23/images/000", "manipulated_sequences/A/c23/images/000_1")
+    for moment in range(2):
+        for number, name in enumerate(names):
+            path = tmp_path / "crops" / name / f"{moment}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(noise(10 * number + number * moment)).save(path)
+    found, _ = build_crops(tmp_path / "crops", tmp_path / "built")
+    assert sorted(one.source for one in found) == ["A", "youtube"]
+    assert "left out: 1 manipulated frames whose original frame" in capsys.readouterr().err
+
+
+def test_a_picture_without_a_mask_counts_nowhere_and_a_method_without_any_ends_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = small(tmp_path / "tree", ["000", "001"])
+    masks = np.zeros((2, 48, 64, 3), np.uint8)
+    masks[:, 12:28, 20:36] = 255
+    for method in METHODS:
+        for name in ("000_001", "001_000"):
+            write(root, f"manipulated_sequences/{method}/masks/videos/{name}.mp4", list(masks))
+    cut(root, tmp_path / "out")
+    found, _ = build_crops(tmp_path / "out", tmp_path / "built")
+    (tmp_path / "out" / "masks" / "FaceSwap" / "000_001" / "0001000.png").unlink()
+    mask_of = masks_of(tmp_path / "built", tmp_path / "out", found)
+    assert mask_of is not None
+    assert "1 of 16 masks are not there" in capsys.readouterr().err
+    assert sum(not mask_of(one).any() for one in found if one.is_fake) == 1
+    for path in (tmp_path / "out" / "masks" / "FaceSwap").rglob("*.png"):
+        path.unlink()
+    assert masks_of(tmp_path / "built", tmp_path / "out", found) is None
+    assert "no masks of FaceSwap" in capsys.readouterr().err
+
+
+def test_one_compression_is_learned_and_another_tested(tmp_path: Path) -> None:
+    root = tmp_path / "tree"
+    for compression in ("c23", "c40"):
+        for number, split in enumerate(PAIRS):
+            small(root, [f"{2 * number:03d}", f"{2 * number + 1:03d}"], compression, split)
+
+    def found(compressions: tuple[str, str], work: Path) -> list[set[str]]:
+        made = pictures(
+            root, root / "splits", work, compressions=compressions, count=2, find=one_face, methods=tuple(METHODS)
+        )
+        assert {one.source for one in (*made.training, *made.tested)} == {"youtube", *METHODS}
+        assert {one.split for one in made.training} == {"train", "validation"}
+        whence = []
+        for lie in (work / "built", made.built):
+            rows = require("pyarrow.parquet", "data").read_table(lie / "index.parquet").to_pylist()
+            whence.append({f"{Path(row['original_path']).parents[2].name} {row['split']}" for row in rows})
+        return whence
+
+    assert found(("c23", "c23"), tmp_path / "one")[0] == {"c23 train", "c23 validation", "c23 test"}
+    assert found(("c23", "c40"), tmp_path / "two") == [{"c23 train", "c23 validation"}, {"c40 test"}]
+
+
+def test_a_list_without_a_film_is_named_before_anything_is_trained(tmp_path: Path) -> None:
+    root = small(tmp_path / "tree", ["000", "001"])
+    with pytest.raises(SystemExit, match=r"all three lists.*none for test, validation"):
+        pictures(
+            root,
+            root / "splits",
+            tmp_path / "work",
+            compressions=("c23", "c23"),
+            count=2,
+            find=one_face,
+            methods=tuple(METHODS),
+        )

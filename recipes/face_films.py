@@ -1,0 +1,364 @@
+"""Films and their manipulations, cut at the one face that was manipulated: pictures for the recipes, and their masks.
+
+No script: `table_faceforensics.py` and `manipulated_videos.py` learn from what it makes. Films, masks and lists lie as
+FaceForensics++ has them; crops come out in the same layout, ORIGINALS and manipulated_sequences, with masks/ beside.
+"""
+
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from shutil import copyfile, rmtree
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from result_files import keep
+from telltale.data.build import build
+from telltale.data.equalise import Box, Window
+from telltale.data.faceforensics import pairs_in
+from telltale.data.sample import Sample
+from telltale.data.samples import scan
+from telltale.data.settings import preset
+from telltale.data.tracks import FindFaces, SharedCrop, shared_crops, side_by_side
+from telltale.data.video import Frame, frames
+from telltale.errors import InvalidDataset, TooManyPixels, UndecodableVideo, require
+from telltale.explain.localisation import Mask
+from telltale.image import Pixels
+
+METHODS = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures")
+ORIGINALS, MANIPULATED = "original_sequences/youtube", "manipulated_sequences"
+SPLITS = ("train", "val", "test")
+# A mask's pixel that is lighter was changed; what is darker may be the codec's.
+LIT = 32
+# The mask that is shown with a frame is shown at most so many seconds before or after it.
+AT_ONCE = 0.05
+# Names of films that are left out are told up to here.
+SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Film:
+    """An original and what was made of it.
+
+    Attributes:
+        original: the video.
+        made: method -> its manipulation.
+        masks: method -> the video of its masks, where there is one.
+    """
+
+    original: Path
+    made: Mapping[str, Path]
+    masks: Mapping[str, Path]
+
+    @property
+    def name(self) -> str:
+        """The original's."""
+        return self.original.stem
+
+
+def films(root: Path, splits: Path, compression: str, methods: Sequence[str], parts: Sequence[str]) -> list[Film]:
+    """Every original that the lists name, with all its manipulations; what is not there is counted in one line."""
+    listed = [
+        _film(root, compression, methods, target, source)
+        for part in parts
+        for pair in pairs_in(splits / f"{part}.json")
+        for target, source in (pair, pair[::-1])
+    ]
+    missing = [path for film in listed if (path := _missing(film)) is not None]
+    found = [film for film in listed if _missing(film) is None]
+    if not found:
+        sys.exit(_nothing(root, compression, methods, listed))
+    if missing:
+        print(f"left out: {len(missing)} of {len(listed)} originals of the lists, no {missing[0]}", file=sys.stderr)
+    folders = sorted(path.relative_to(root).as_posix() for path in root.glob("*_sequences/*") if path.is_dir())
+    if unused := [name for name in folders if name not in (ORIGINALS, *(f"{MANIPULATED}/{one}" for one in methods))]:
+        print(f"not used: {', '.join(unused)}", file=sys.stderr)
+    return found
+
+
+def _film(root: Path, compression: str, methods: Sequence[str], target: str, source: str) -> Film:
+    name, folders = f"{target}_{source}.mp4", {method: root / MANIPULATED / method for method in methods}
+    masks = {method: folder / "masks" / "videos" / name for method, folder in folders.items()}
+    return Film(
+        original=root / ORIGINALS / compression / "videos" / f"{target}.mp4",
+        made={method: folder / compression / "videos" / name for method, folder in folders.items()},
+        masks={method: path for method, path in masks.items() if path.is_file()},
+    )
+
+
+def _missing(film: Film) -> Path | None:
+    return next((path for path in (film.original, *film.made.values()) if not path.is_file()), None)
+
+
+def _nothing(root: Path, compression: str, methods: Sequence[str], listed: Sequence[Film]) -> str:
+    absent = [one for one in methods if not any(film.made[one].is_file() for film in listed)]
+    there = sorted({path.parent.name for path in root.glob("*_sequences/*/*/videos") if path.parent.name != "masks"})
+    without = f" (no video at all of {', '.join(absent)})" if absent else ""
+    return (
+        f"expected videos of the lists in {root}, each with its {len(methods)} manipulations; found none of "
+        f"{compression}{without}, and videos of {', '.join(there) or 'no compression'}. Choose another --compression, "
+        "leave methods that are not there out of --methods, or point --root at FaceForensics++'s own tree."
+    )
+
+
+def crops(
+    root: Path,
+    splits: Path,
+    compression: str,
+    out: Path,
+    count: int,
+    find: FindFaces,
+    methods: Sequence[str] = METHODS,
+    apart: float = 1.0,
+    parts: Sequence[str] = SPLITS,
+) -> None:
+    """Cut every original of some lists, its manipulations and their masks at the same places.
+
+    A film that is done is not looked at again, so that an interrupted run goes on where it stopped.
+    """
+    there = films(root, splits, compression, methods, parts)
+    notes: dict[str, dict[str, Any]] = {}
+    for number, film in enumerate(there, 1):
+        done = out / "done" / film.name
+        note = _note(done, film)
+        if note is None:
+            note = _cut(film, out, compression, count, find, apart)
+            if note["left_out"]:
+                print(f"left out: {film.name}: {note['left_out']}", file=sys.stderr)
+            # Videos that do not fit may be replaced by better ones: they are looked at again.
+            if not note["again"]:
+                keep(done, note)
+            if number % 50 == 0:
+                print(f"{number} of {len(there)} films looked at", file=sys.stderr, flush=True)
+        notes[film.name] = note
+    left = [name for name, note in notes.items() if note["left_out"]]
+    if len(left) == len(there):
+        sys.exit(f"expected films to cut in {root}; all {len(there)} are left out, {left[0]}: {notes[left[0]]}")
+    said = f"; left out: {', '.join(left[:SHOWN])}{f' and {len(left) - SHOWN} more' if len(left) > SHOWN else ''}"
+    moments = sum(note["moments"] for note in notes.values())
+    print(f"{len(there) - len(left)} films, {moments} moments{said if left else ''}", file=sys.stderr, flush=True)
+    (out / "splits").mkdir(parents=True, exist_ok=True)
+    for split in SPLITS:
+        copyfile(splits / f"{split}.json", out / "splits" / f"{split}.json")
+
+
+def _note(done: Path, film: Film) -> dict[str, Any] | None:
+    """What became of a film; None where nobody has looked at it, or at other masks, or where it was cut otherwise."""
+    try:
+        found = json.loads(done.read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    return found if isinstance(found, dict) and found["masks"] == sorted(film.masks) else None
+
+
+def _cut(film: Film, out: Path, compression: str, count: int, find: FindFaces, apart: float) -> dict[str, Any]:
+    """Write a film's crops, those of every method or none, and say how many moments there are, or why not."""
+    note: dict[str, Any] = {"moments": 0, "left_out": "", "again": False, "masks": sorted(film.masks)}
+    shown, known = read(film.original, count, apart), remembering(find)
+    made = {method: read(path, count, apart) for method, path in film.made.items()}
+    if empty := [name for name, those in {film.name: shown, **made}.items() if not those]:
+        return note | {"left_out": f"no frame that can be decoded in {', '.join(empty)}", "again": True}
+    try:
+        found = {method: list(shared_crops(side_by_side(shown, those), known)) for method, those in made.items()}
+        masks = {method: _masks(path, shown, count, apart) for method, path in film.masks.items()}
+    except InvalidDataset as error:
+        return note | {"left_out": str(error), "again": True}
+    if not any(found.values()):
+        return note | {"left_out": "no frame with a face"}
+    face = face_at(found, masks)
+    chosen = {
+        method: {crop.seconds: crop for crop in faces if face.get(crop.seconds) == crop.track}
+        for method, faces in found.items()
+    }
+    moments = sorted(set.intersection(*(set(crops_of) for crops_of in chosen.values())))
+    if not moments:
+        return note | {"left_out": "no moment at which all manipulations show the same face"}
+    _write(film, out, compression, {method: [those[one] for one in moments] for method, those in chosen.items()}, masks)
+    return note | {"moments": len(moments)}
+
+
+def _masks(path: Path, shown: Sequence[Frame], count: int, apart: float) -> list[Frame]:
+    masks = read(path, count, apart)
+    if masks and masks[0].pixels.shape != shown[0].pixels.shape:
+        sizes = [f"{one[0].pixels.shape[1]} x {one[0].pixels.shape[0]} px" for one in (shown, masks)]
+        raise InvalidDataset(expected=f"masks of {sizes[0]}", found=f"{sizes[1]}: {path}", do="Check the masks.")
+    return masks
+
+
+def _write(
+    film: Film,
+    out: Path,
+    compression: str,
+    chosen: Mapping[str, Sequence[SharedCrop]],
+    masks: Mapping[str, Sequence[Frame]],
+) -> None:
+    beside = out / ORIGINALS / compression / "images" / film.name
+    images = {method: out / MANIPULATED / method / compression / "images" / film.made[method].stem for method in chosen}
+    truth = {method: out / "masks" / method / film.made[method].stem for method in chosen}
+    # What an interrupted run left there, or one that cut otherwise.
+    for folder in (beside, *images.values(), *truth.values()):
+        rmtree(folder, ignore_errors=True)
+    for method, those in chosen.items():
+        for crop in those:
+            name = f"{round(crop.seconds * 1000):07d}.png"
+            for folder, pixels in ((images[method], crop.manipulated), (beside, crop.original)):
+                folder.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(np.ascontiguousarray(pixels)).save(folder / name, compress_level=1)
+            mask = shown_with(masks.get(method, ()), crop.seconds)
+            if mask is not None:
+                truth[method].mkdir(parents=True, exist_ok=True)
+                Image.fromarray(crop.window.cut(mask).max(axis=2)).save(truth[method] / name)
+
+
+def face_at(found: Mapping[str, Sequence[SharedCrop]], masks: Mapping[str, Sequence[Frame]]) -> dict[float, int]:
+    """Moment -> the one face that counts there, by its track.
+
+    The face that the masks lie on, where a film has masks: at a moment at which one lies on no face, or is empty, that
+    frame is not manipulated, or nobody knows whose face is, and none counts. Without masks, the face that is there
+    longest.
+
+    Args:
+        found: method -> crops of all faces; the tracks are the original's, so that methods agree on them.
+        masks: method -> frames of its masks, where there are some.
+    """
+    lie: defaultdict[float, defaultdict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for method, those in masks.items():
+        for crop in found[method]:
+            mask = shown_with(those, crop.seconds)
+            if mask is not None:
+                lie[crop.seconds][crop.track].append(_lies_on(mask, crop.window))
+    if any(value for faces in lie.values() for values in faces.values() for value in values):
+        best = {seconds: max(faces, key=lambda one: sum(faces[one])) for seconds, faces in lie.items()}
+        return {seconds: track for seconds, track in best.items() if all(lie[seconds][track])}
+    everything = [crop for those in found.values() for crop in those]
+    track = longest(everything)
+    return {crop.seconds: crop.track for crop in everything if crop.track == track}
+
+
+def longest(found: Iterable[SharedCrop]) -> int | None:
+    """The track of the face that is there at most moments; of several, of the largest. None where there is no face."""
+    seen: defaultdict[int, dict[float, int]] = defaultdict(dict)
+    for crop in found:
+        seen[crop.track][crop.seconds] = crop.window.width
+    return max(seen, key=lambda track: (len(seen[track]), sum(seen[track].values())), default=None)
+
+
+def shown_with(masks: Sequence[Frame], seconds: float) -> Pixels | None:
+    """The mask that is shown with a frame; none where its video ends before."""
+    nearest = min(masks, key=lambda one: abs(one.seconds - seconds), default=None)
+    return nearest.pixels if nearest is not None and abs(nearest.seconds - seconds) <= AT_ONCE else None
+
+
+def _lies_on(mask: Pixels, window: Window) -> float:
+    """Intersection over union of mask and window; 0 where half of the mask or more lies elsewhere.
+
+    A window about a larger face may hold all of a smaller face's mask: of the two the tighter one is the mask's own.
+    """
+    whole, inside = (int((part.max(axis=2) >= LIT).sum()) for part in (mask, window.cut(mask)))
+    return inside / (whole + window.width * window.height - inside) if 2 * inside > whole else 0.0
+
+
+def remembering(find: FindFaces) -> FindFaces:
+    """The same, but a frame is searched once: an original is looked at again beside each of its manipulations."""
+    known: dict[bytes, Sequence[Box]] = {}
+
+    def look(pixels: Pixels, hints: Sequence[Box], everywhere: bool) -> Sequence[Box]:
+        key = pixels.tobytes()
+        if key not in known:
+            known[key] = find(pixels, hints, everywhere)
+        return known[key]
+
+    return look
+
+
+def read(path: Path, count: int, apart: float = 1.0) -> list[Frame]:
+    """Some frames of a video, so many seconds apart; where it is damaged, that is said, and those before count."""
+    found: list[Frame] = []
+    try:
+        for frame in frames(path, every_seconds=apart, max_frames=count):
+            found.append(frame)
+    except (UndecodableVideo, TooManyPixels) as error:
+        print(f"{path.name}: {error}", file=sys.stderr)
+    return found
+
+
+def build_crops(cut: Path, built: Path) -> tuple[list[Sample], str]:
+    """All crops through `telltale build`, and the fingerprint; a manipulated frame counts with its original only.
+
+    Crops were cut at the same places, and stay on each other. Who belongs together is what the lists say, so that
+    look-alikes are not asked for: of one film every two pictures are.
+    """
+    found = [replace(one, source=one.source.split("/", maxsplit=1)[0]) for one in scan([cut])]
+    report = build(found, built, replace(preset("paper"), crop="uncut"), workers=1, bits=0)
+    built_index.cache_clear()
+    everything = scan([built])
+    originals = {picture_of(built, one) for one in everything if not one.is_fake}
+    kept = [one for one in everything if picture_of(built, one) in originals]
+    if len(kept) < len(everything):
+        print(
+            f"left out: {len(everything) - len(kept)} manipulated frames whose original frame is not there, or is the "
+            f"same bytes as another: see duplicates.csv and failures.csv in {built}",
+            file=sys.stderr,
+        )
+    return kept, report.fingerprint
+
+
+@cache
+def built_index(built: Path) -> dict[str, dict[str, Any]]:
+    """What `telltale build` noted of each picture: its original, and what it cut from it."""
+    columns = ["path", "original_path", "crop_x", "crop_y", "crop_width", "crop_height"]
+    table = require("pyarrow.parquet", "data").read_table(built / "index.parquet", columns=columns)
+    return {row["path"]: row for row in table.to_pylist()}
+
+
+def picture_of(built: Path, sample: Sample) -> str:
+    """<target>/<frame>, the same for an original and its manipulations."""
+    original = Path(built_index(built)[sample.path.relative_to(built).as_posix()]["original_path"])
+    return f"{original.parent.name.split('_')[0]}/{original.stem}"
+
+
+def masks_of(built: Path, cut: Path, tested: Sequence[Sample]) -> Callable[[Sample], Mask] | None:
+    """Truth masks of built pictures, cut and scaled as these were.
+
+    A picture without a mask has an empty one, so that it counts nowhere; None where a method has no mask at all.
+
+    Args:
+        built: what `build_crops` wrote.
+        cut: what `crops` wrote.
+        tested: the pictures that will be asked for.
+    """
+    index, fakes = built_index(built), [one for one in tested if one.is_fake]
+
+    def place(sample: Sample) -> Path:
+        original = Path(index[sample.path.relative_to(built).as_posix()]["original_path"])
+        return cut / "masks" / original.parents[3].name / original.parent.name / original.name
+
+    def mask_of(sample: Sample) -> Mask:
+        shape = sample.pixels().shape[:2]
+        if not place(sample).is_file():
+            return np.zeros(shape, np.bool_)
+        row = index[sample.path.relative_to(built).as_posix()]
+        x, y, width, height = (row[f"crop_{one}"] for one in ("x", "y", "width", "height"))
+        with Image.open(place(sample)) as image:
+            there = image.resize(shape[::-1], Image.Resampling.BILINEAR, (x, y, x + width, y + height))
+        return np.asarray(there) >= 128
+
+    def says(mask: Mask) -> bool:
+        return bool(mask.any() and not mask.all())
+
+    kinds = sorted({one.source for one in fakes})
+    if without := [kind for kind in kinds if not any(says(mask_of(one)) for one in fakes if one.source == kind)]:
+        print(f"no masks of {', '.join(without)}: none used", file=sys.stderr)
+        return None
+    if missing := [path for path in map(place, fakes) if not path.is_file()]:
+        print(
+            f"{len(missing)} of {len(fakes)} masks are not there, such as {missing[0]}: nothing is located in those "
+            "pictures",
+            file=sys.stderr,
+        )
+    return mask_of
