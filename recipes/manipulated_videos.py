@@ -15,8 +15,8 @@ halves alike, through `telltale build` at 128 px. Five pairs of films make five 
 chosen on the fourth and tested on the fifth, so that every film is tested once, by networks that never saw its people.
 
 Networks, training and columns are those of `recipes/table_manipulation.py`, but that training ends after four epochs
-without a better one; of the networks the two that ask its question. Ten films are few: the folds share their training, and five numbers give no interval. The table shows
-their mean, the lowest and the highest.
+without a better one; of the networks the two that ask its question. Ten films are few: the folds share their training,
+and five numbers give no interval. The table shows their mean, the lowest and the highest.
 
 Every (network, learned, fold) is one file in results/manipulated_videos/; a rerun computes only what is missing, and
 several processes of the same command share the work. Cost: ten minutes of one core for the films, one to three a cell
