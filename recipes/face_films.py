@@ -1,15 +1,15 @@
-"""Films and their manipulations, cut at the one face that was manipulated: pictures for the recipes, and their masks.
+"""Films and their manipulations, cut at the one face that was manipulated, masks and all.
 
-No script: `table_faceforensics.py` and `manipulated_videos.py` learn from what it makes. Films, masks and lists lie as
-FaceForensics++ has them; crops come out in the same layout, ORIGINALS and manipulated_sequences, with masks/ beside.
+No script: `table_faceforensics.py` and `manipulated_videos.py` learn from what it makes (`face_crops.py`). Films, masks
+and lists lie as FaceForensics++ has them; crops come out in the same layout, ORIGINALS and manipulated_sequences, with
+masks/ beside.
 """
 
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cache
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from shutil import copyfile, rmtree
 from typing import Any
@@ -18,16 +18,11 @@ import numpy as np
 from PIL import Image
 
 from result_files import keep
-from telltale.data.build import build
 from telltale.data.equalise import Box, Window
 from telltale.data.faceforensics import pairs_in
-from telltale.data.sample import Sample
-from telltale.data.samples import scan
-from telltale.data.settings import preset
 from telltale.data.tracks import FindFaces, SharedCrop, shared_crops, side_by_side
 from telltale.data.video import Frame, frames
-from telltale.errors import InvalidDataset, TooManyPixels, UndecodableVideo, require
-from telltale.explain.localisation import Mask
+from telltale.errors import InvalidDataset, TooManyPixels, UndecodableVideo
 from telltale.image import Pixels
 
 METHODS = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures")
@@ -59,6 +54,16 @@ class Film:
     def name(self) -> str:
         """The original's."""
         return self.original.stem
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Bytes of every file, which tell these videos from others of their names."""
+        files = {
+            "original": self.original,
+            **self.made,
+            **{f"{name}, masks": path for name, path in self.masks.items()},
+        }
+        return {name: path.stat().st_size for name, path in sorted(files.items())}
 
 
 def films(root: Path, splits: Path, compression: str, methods: Sequence[str], parts: Sequence[str]) -> list[Film]:
@@ -148,17 +153,21 @@ def crops(
 
 
 def _note(done: Path, film: Film) -> dict[str, Any] | None:
-    """What became of a film; None where nobody has looked at it, or at other masks, or where it was cut otherwise."""
+    """What became of a film; None where nobody has looked at it, or at other files, or where it was cut otherwise."""
     try:
         found = json.loads(done.read_text())
     except (FileNotFoundError, ValueError):
         return None
-    return found if isinstance(found, dict) and found["masks"] == sorted(film.masks) else None
+    return found if isinstance(found, dict) and found.get("bytes") == film.sizes else None
 
 
 def _cut(film: Film, out: Path, compression: str, count: int, find: FindFaces, apart: float) -> dict[str, Any]:
     """Write a film's crops, those of every method or none, and say how many moments there are, or why not."""
-    note: dict[str, Any] = {"moments": 0, "left_out": "", "again": False, "masks": sorted(film.masks)}
+    beside, images, truth = _folders(film, out, compression)
+    # What an interrupted run left there, or one that cut otherwise or other videos.
+    for folder in (beside, *images.values(), *truth.values()):
+        rmtree(folder, ignore_errors=True)
+    note: dict[str, Any] = {"moments": 0, "left_out": "", "again": False, "bytes": film.sizes}
     shown, known = read(film.original, count, apart), remembering(find)
     made = {method: read(path, count, apart) for method, path in film.made.items()}
     if empty := [name for name, those in {film.name: shown, **made}.items() if not those]:
@@ -190,6 +199,18 @@ def _masks(path: Path, shown: Sequence[Frame], count: int, apart: float) -> list
     return masks
 
 
+def _folders(film: Film, out: Path, compression: str) -> tuple[Path, dict[str, Path], dict[str, Path]]:
+    """Where a film's crops go: the original's, by method the manipulated ones, by method their masks."""
+    made = {
+        method: (out / MANIPULATED / method / compression / "images", path.stem) for method, path in film.made.items()
+    }
+    return (
+        out / ORIGINALS / compression / "images" / film.name,
+        {method: folder / name for method, (folder, name) in made.items()},
+        {method: out / "masks" / method / name for method, (_, name) in made.items()},
+    )
+
+
 def _write(
     film: Film,
     out: Path,
@@ -197,12 +218,7 @@ def _write(
     chosen: Mapping[str, Sequence[SharedCrop]],
     masks: Mapping[str, Sequence[Frame]],
 ) -> None:
-    beside = out / ORIGINALS / compression / "images" / film.name
-    images = {method: out / MANIPULATED / method / compression / "images" / film.made[method].stem for method in chosen}
-    truth = {method: out / "masks" / method / film.made[method].stem for method in chosen}
-    # What an interrupted run left there, or one that cut otherwise.
-    for folder in (beside, *images.values(), *truth.values()):
-        rmtree(folder, ignore_errors=True)
+    beside, images, truth = _folders(film, out, compression)
     for method, those in chosen.items():
         for crop in those:
             name = f"{round(crop.seconds * 1000):07d}.png"
@@ -285,80 +301,3 @@ def read(path: Path, count: int, apart: float = 1.0) -> list[Frame]:
     except (UndecodableVideo, TooManyPixels) as error:
         print(f"{path.name}: {error}", file=sys.stderr)
     return found
-
-
-def build_crops(cut: Path, built: Path) -> tuple[list[Sample], str]:
-    """All crops through `telltale build`, and the fingerprint; a manipulated frame counts with its original only.
-
-    Crops were cut at the same places, and stay on each other. Who belongs together is what the lists say, so that
-    look-alikes are not asked for: of one film every two pictures are.
-    """
-    found = [replace(one, source=one.source.split("/", maxsplit=1)[0]) for one in scan([cut])]
-    report = build(found, built, replace(preset("paper"), crop="uncut"), workers=1, bits=0)
-    built_index.cache_clear()
-    everything = scan([built])
-    originals = {picture_of(built, one) for one in everything if not one.is_fake}
-    kept = [one for one in everything if picture_of(built, one) in originals]
-    if len(kept) < len(everything):
-        print(
-            f"left out: {len(everything) - len(kept)} manipulated frames whose original frame is not there, or is the "
-            f"same bytes as another: see duplicates.csv and failures.csv in {built}",
-            file=sys.stderr,
-        )
-    return kept, report.fingerprint
-
-
-@cache
-def built_index(built: Path) -> dict[str, dict[str, Any]]:
-    """What `telltale build` noted of each picture: its original, and what it cut from it."""
-    columns = ["path", "original_path", "crop_x", "crop_y", "crop_width", "crop_height"]
-    table = require("pyarrow.parquet", "data").read_table(built / "index.parquet", columns=columns)
-    return {row["path"]: row for row in table.to_pylist()}
-
-
-def picture_of(built: Path, sample: Sample) -> str:
-    """<target>/<frame>, the same for an original and its manipulations."""
-    original = Path(built_index(built)[sample.path.relative_to(built).as_posix()]["original_path"])
-    return f"{original.parent.name.split('_')[0]}/{original.stem}"
-
-
-def masks_of(built: Path, cut: Path, tested: Sequence[Sample]) -> Callable[[Sample], Mask] | None:
-    """Truth masks of built pictures, cut and scaled as these were.
-
-    A picture without a mask has an empty one, so that it counts nowhere; None where a method has no mask at all.
-
-    Args:
-        built: what `build_crops` wrote.
-        cut: what `crops` wrote.
-        tested: the pictures that will be asked for.
-    """
-    index, fakes = built_index(built), [one for one in tested if one.is_fake]
-
-    def place(sample: Sample) -> Path:
-        original = Path(index[sample.path.relative_to(built).as_posix()]["original_path"])
-        return cut / "masks" / original.parents[3].name / original.parent.name / original.name
-
-    def mask_of(sample: Sample) -> Mask:
-        shape = sample.pixels().shape[:2]
-        if not place(sample).is_file():
-            return np.zeros(shape, np.bool_)
-        row = index[sample.path.relative_to(built).as_posix()]
-        x, y, width, height = (row[f"crop_{one}"] for one in ("x", "y", "width", "height"))
-        with Image.open(place(sample)) as image:
-            there = image.resize(shape[::-1], Image.Resampling.BILINEAR, (x, y, x + width, y + height))
-        return np.asarray(there) >= 128
-
-    def says(mask: Mask) -> bool:
-        return bool(mask.any() and not mask.all())
-
-    kinds = sorted({one.source for one in fakes})
-    if without := [kind for kind in kinds if not any(says(mask_of(one)) for one in fakes if one.source == kind)]:
-        print(f"no masks of {', '.join(without)}: none used", file=sys.stderr)
-        return None
-    if missing := [path for path in map(place, fakes) if not path.is_file()]:
-        print(
-            f"{len(missing)} of {len(fakes)} masks are not there, such as {missing[0]}: nothing is located in those "
-            "pictures",
-            file=sys.stderr,
-        )
-    return mask_of

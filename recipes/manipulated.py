@@ -40,6 +40,7 @@ import torch
 from jaxtyping import Float64
 from PIL import Image
 
+from arguments import positive
 from sharing import alone
 from telltale.data.equalise import encode, equalise, picture_key
 from telltale.data.sample import Sample
@@ -237,11 +238,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="the shared data: holds manifest.csv and generators/")
     parser.add_argument("--out", type=Path, required=True, help="a folder for pictures, masks and manifest.csv")
-    parser.add_argument("--workers", type=int, default=1, help="processes")
+    parser.add_argument("--workers", type=positive, default=1, help="processes")
     parser.add_argument("--quick", action="store_true", help="a few faces")
     chosen = parser.parse_args()
     if not (chosen.data / "manifest.csv").is_file():
         parser.error(f"no manifest.csv in {chosen.data}: point --data at the folder of images and generators")
+    if chosen.out.exists() and not chosen.out.is_dir():
+        parser.error(f"{chosen.out} is a file: --out takes a folder")
     found = manipulated(chosen.data, chosen.out, quick=chosen.quick, workers=chosen.workers)
     (chosen.out / "sheet.png").write_bytes(sheet(found, 8))
     counts = {kind: sum(one.source == kind for one in found) for kind in (UNTOUCHED, *MANIPULATIONS)}

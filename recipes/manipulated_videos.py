@@ -40,7 +40,8 @@ import numpy as np
 import torch
 from jaxtyping import Bool
 
-from face_films import build_crops, crops, masks_of, picture_of
+from face_crops import build_crops, masks_of, picture_of
+from face_films import crops
 from manipulated import CUT, MANIPULATIONS, layout
 from manipulation_cells import ESSENTIAL, QUICK, Experiment, fill, rows
 from manipulation_summary import COLUMNS

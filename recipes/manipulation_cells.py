@@ -71,6 +71,7 @@ class Experiment:
         training: settings of `TrainConfig` besides those of table_generators.
         mask_of, parse: truth masks and parts of a picture; None where nobody knows them.
         twin_of: the same for an untouched picture and what was made of it; its group where each has one to itself.
+        drawn: what intervals draw again besides seeds: the groups of the tested pictures, in a word.
         makes: fingerprint of this set as a kind of processor makes it, each with a rounding of its own -> that kind.
             Cells of any of them may stand in one table.
     """
@@ -87,6 +88,7 @@ class Experiment:
     mask_of: Callable[[Sample], Mask] | None = None
     parse: Parse | None = None
     twin_of: Callable[[Sample], str] = attrgetter("group")
+    drawn: str = "faces"
     makes: Mapping[str, str] = field(default_factory=dict)
 
     def wanted(self) -> list[tuple[str, str, int]]:

@@ -50,8 +50,8 @@ def markdown(
         yield fill(f"The pictures were made by several kinds of processor, whose rounding differs: {counts}.", WIDE)
         yield ""
     yield fill(
-        "Mean over seeds [95 % bootstrap over seeds and faces; of one seed over faces alone]; fake positive; "
-        "chance is 0.5.",
+        f"Mean over seeds [95 % bootstrap over seeds and {asked.drawn}; of one seed over {asked.drawn} alone]; fake "
+        "positive; chance is 0.5.",
         WIDE,
     )
     if whole:
@@ -120,7 +120,7 @@ def differences(estimates: Estimates, whole: Cells) -> Iterator[str]:
     sure = [pair for pair in pairs if min(seeds_of(whole, model) for model in pair) > 1]
     corrected = dict(zip(sure, holm([pairs[pair].p for pair in sure]), strict=True))
     yield fill(
-        "AUC on unseen manipulations, truncation minus whole-image baseline, paired over faces; \u2020 marks what "
+        "AUC on unseen manipulations, truncation minus whole-image baseline, paired; \u2020 marks what "
         f"remains after Holm's correction over these {len(sure)} (5 %). A difference that rests on one seed has no "
         "interval. Bold: of one family; the others differ in family as well as in depth.",
         WIDE,

@@ -40,7 +40,9 @@ from pathlib import Path
 
 import torch
 
-from face_films import METHODS, SPLITS, build_crops, crops, masks_of, picture_of
+from arguments import positive
+from face_crops import build_crops, masks_of, picture_of
+from face_films import METHODS, SPLITS, crops
 from manipulation_cells import ESSENTIAL, FURTHER, QUICK, Experiment, run
 from manipulation_summary import summarise
 from result_files import keep
@@ -50,6 +52,7 @@ from telltale.data.equalise import Box
 from telltale.data.faces import faces_finder
 from telltale.data.sample import Sample
 from telltale.data.tracks import FindFaces
+from telltale.errors import TelltaleError
 from telltale.explain.face_search import by_face_parser
 from telltale.image import Pixels
 from telltale.learn.checkpoint import file_hash
@@ -77,9 +80,12 @@ class Pictures:
 
 
 def begun(work: Path, asked: dict[str, str | int]) -> None:
-    """Refuse a folder that was begun otherwise: its crops and cells would be taken for those asked for."""
+    """Refuse a folder that was begun otherwise: its crops and cells would be taken for those asked for.
+
+    One in which no film was cut yet is not begun.
+    """
     path = work / "settings.json"
-    known = json.loads(path.read_text()) if path.exists() else asked
+    known = json.loads(path.read_text()) if path.exists() and any(work.glob("**/done/*")) else asked
     if differing := [name for name in asked if known.get(name) != asked[name]]:
         said = ", ".join(f"--{name} {known.get(name)} and not {asked[name]}" for name in differing)
         sys.exit(f"{work} was begun with {said}: repeat that, or choose another --work")
@@ -142,6 +148,7 @@ def experiment(
         training={} if quick else training,
         mask_of=masks_of(found.built, found.cut, found.tested),
         twin_of=lambda one: picture_of(found.built, one),
+        drawn="pairs of videos",
     )
 
 
@@ -162,10 +169,10 @@ def main() -> None:
     parser.add_argument("--methods", default=",".join(METHODS), help="folders of manipulated_sequences, by commas")
     parser.add_argument("--work", type=Path, default=Path("runs/faceforensics"))
     parser.add_argument("--yunet", type=Path, help="YuNet's ONNX file, to find faces with")
-    parser.add_argument("--frames", type=int, default=10, help="of each video, a second apart")
-    parser.add_argument("--steps", type=int, default=250, help="of an epoch")
-    parser.add_argument("--epochs", type=int, default=8)
-    parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("--frames", type=positive, default=10, help="of each video, a second apart")
+    parser.add_argument("--steps", type=positive, default=250, help="of an epoch")
+    parser.add_argument("--epochs", type=positive, default=8)
+    parser.add_argument("--seeds", type=positive, default=SEEDS)
     parser.add_argument("--summarise", action="store_true", help="write the tables from the cells there are")
     parser.add_argument("--quick", action="store_true", help="2 frames a video, two models, 5 steps")
     chosen = parser.parse_args()
@@ -181,16 +188,21 @@ def main() -> None:
         find = finder(chosen.yunet)
         names = ("compression", "methods", "frames", "steps", "epochs")
         yunet = "none" if chosen.yunet is None else file_hash(chosen.yunet)[:12]
-        begun(work, {**{name: getattr(chosen, name) for name in names}, "tested": compressions[1], "yunet": yunet})
-        found = pictures(
-            chosen.root,
-            chosen.splits,
-            work,
-            compressions=compressions,
-            count=2 if chosen.quick else chosen.frames,
-            find=find,
-            methods=methods,
-        )
+        lists = sha256(b"".join((chosen.splits / f"{name}.json").read_bytes() for name in SPLITS)).hexdigest()[:12]
+        more = {"tested": compressions[1], "yunet": yunet, "splits": lists}
+        begun(work, {**{name: getattr(chosen, name) for name in names}, **more})
+        try:
+            found = pictures(
+                chosen.root,
+                chosen.splits,
+                work,
+                compressions=compressions,
+                count=2 if chosen.quick else chosen.frames,
+                find=find,
+                methods=methods,
+            )
+        except TelltaleError as error:
+            sys.exit(str(error))
     asked = experiment(
         found,
         work,

@@ -25,7 +25,8 @@ sys.path.append(str(Path(__file__).resolve().parents[2] / "recipes"))
 
 from small_pictures import picture as noise
 
-from face_films import build_crops, crops, masks_of, picture_of
+from face_crops import build_crops, masks_of, picture_of
+from face_films import crops
 from table_faceforensics import begun, pictures
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -216,7 +217,11 @@ def test_without_a_single_video_it_says_so(tmp_path: Path) -> None:
 
 
 def test_crops_of_one_compression_are_not_taken_for_those_of_another(tmp_path: Path) -> None:
+    begun(tmp_path, {"compression": "c40", "frames": 10})
+    # Nothing was cut: a command that was put right is not refused.
     begun(tmp_path, {"compression": "c23", "frames": 10})
+    (tmp_path / "crops" / "done").mkdir(parents=True)
+    (tmp_path / "crops" / "done" / "000").touch()
     begun(tmp_path, {"compression": "c23", "frames": 10})
     with pytest.raises(SystemExit, match=r"--compression c23 and not c40.*--work"):
         begun(tmp_path, {"compression": "c40", "frames": 10})
@@ -384,6 +389,24 @@ def test_an_interrupted_run_goes_on_and_leaves_nothing_of_what_it_had_begun(tmp_
     (out / "done" / "001").write_text("")
     assert again() == made
     assert len(asked) == 8
+
+
+def test_other_videos_of_the_same_names_are_cut_anew(tmp_path: Path) -> None:
+    """Another --root, or a file that was fetched again: the crops of the old ones would be taken for theirs."""
+    root, out = small(tmp_path / "tree", ["000", "001"]), tmp_path / "out"
+    other = root / "manipulated_sequences/FaceSwap/c23/videos/000_001.mp4"
+
+    def shown() -> list[float]:
+        cut(root, out)
+        return [decode(path).std() for path in (out / "manipulated_sequences/FaceSwap/c23/images/000_001").glob("*")]
+
+    (flat,) = {round(value) for value in shown()}
+    write_video(other, [noise(seed, 48, 64) for seed in (5, 6)], milliseconds=[0, 1000])
+    assert min(shown()) > flat + 10
+    # Frames of another size fit no original: the film is left out, and so are its crops.
+    write_video(other, [noise(seed, 64, 64) for seed in (5, 6)], milliseconds=[0, 1000])
+    assert shown() == []
+    assert not list(out.rglob("images/000/*"))
 
 
 # ---------------------------------------------------------------- built pictures
