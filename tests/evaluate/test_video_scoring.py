@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from small_videos import shade, write_sound, write_video
 from telltale.data.equalise import Window
@@ -16,8 +19,8 @@ from telltale.errors import InvalidDetector
 from telltale.evaluate.results import COLUMNS
 from telltale.evaluate.scoring import Failure
 from telltale.evaluate.video_rows import TIMELINE, timeline_rows, video_record, video_row
-from telltale.evaluate.video_scoring import VideoScore, score_video, whole
-from telltale.evaluate.video_summary import Moment, Peaks, View, leading, summarise
+from telltale.evaluate.video_scoring import VideoScore, redrawn, score_video, whole
+from telltale.evaluate.video_summary import Moment, View, leading, mattering, summarise
 from telltale.runtime import load
 from telltale.spec import Thresholds
 
@@ -196,39 +199,82 @@ def test_the_face_that_looks_most_fake_decides_unless_it_was_hardly_seen() -> No
         return [moment(float(index), value) for index in range(count)]
 
     low, high, slip = (summarise(track(*one), THRESHOLDS) for one in ((0.2, 30), (0.7, 5), (0.99, 2)))
-    assert leading([(1, low), (2, high), (3, slip)]) is high
-    assert leading([(3, slip)]) is slip
+    assert leading([(1, low), (2, high), (3, slip)]) == (2, high)
+    assert leading([(3, slip)]) == (3, slip)
 
 
 def test_frames_that_matter_are_apart() -> None:
-    peaks: Peaks[int] = Peaks(count=2, apart=2.0)
-    for index, value in enumerate([0.1, 0.9, 0.8, 0.2, 0.5, 0.3, 0.2, 0.7, 0.6]):
-        peaks.add(moment(float(index), value), index)
-    assert [index for _, index in peaks.kept] == [1, 7]
-    assert len(Peaks[int]().kept) == 0
+    values = [0.1, 0.9, 0.8, 0.2, 0.5, 0.3, 0.2, 0.7, 0.6]
+    found = mattering([moment(float(index), value) for index, value in enumerate(values)], count=2, apart=2.0)
+    assert [one.seconds for one in found] == [1.0, 7.0]
+    assert mattering([]) == ()
 
 
-@pytest.mark.parametrize("rate", [0.7, 1.0, 5.0, 25.0])
-@pytest.mark.parametrize("shape", ["rising", "falling", "wave", "noise"])
-def test_frames_that_matter_are_as_many_as_fit(shape: str, rate: float) -> None:
-    """However the values run: the highest is there, the others are apart, and few are held."""
-    times = np.arange(0, 60, 1 / rate)
-    values = {
-        "rising": times / 60,
-        "falling": 1 - times / 60,
-        "wave": 0.5 + 0.5 * np.sin(times),
-        "noise": np.random.default_rng(0).random(times.size),
-    }[shape]
-    peaks: Peaks[float] = Peaks(count=3, apart=2.0)
-    for seconds, value in zip(times, values, strict=True):
-        peaks.add(moment(float(seconds), float(value)), float(value))
-        assert len(peaks._best) <= 15
-    found = [one for one, _ in peaks.kept]
-    assert len(found) == 3
-    assert found[0].value == values.max()
-    assert [one.value for one in found] == sorted((one.value for one in found), reverse=True)
-    gaps = np.diff(sorted(one.seconds for one in found))
-    assert gaps.min() >= 2.0
-    # None that stands apart from all of them, by half of that distance more, looks more fake.
-    far = np.all([np.abs(times - one.seconds) >= 3.0 for one in found], axis=0)
-    assert values[far].max() <= found[-1].value
+def test_frames_that_matter_of_a_run_that_rises() -> None:
+    """Each takes the place of the one before it, and what that had shut out counts again: 5.9 s, 3.9 s, 1.9 s."""
+    found = mattering([moment(index / 10, index / 100) for index in range(60)])
+    assert [one.seconds for one in found] == [5.9, 3.9, 1.9]
+
+
+def greedy(values: list[float], step: int, apart: int, count: int) -> list[int]:
+    """By the definition, in whole hundredths of a second: again and again the highest of what is left far enough."""
+    left, found = dict(enumerate(values)), list[int]()
+    while left and len(found) < count:
+        best = max(left, key=lambda index: (left[index], -index))
+        found.append(best * step)
+        left = {index: value for index, value in left.items() if abs(index - best) * step >= apart}
+    return found
+
+
+@given(
+    values=st.lists(st.integers(0, 40), min_size=1, max_size=400),
+    step=st.sampled_from([4, 20, 50, 70, 100, 500]),
+    count=st.integers(1, 6),
+    stirred=st.randoms(),
+)
+def test_frames_that_matter_are_those_of_the_definition(
+    values: list[int], step: int, count: int, stirred: Random
+) -> None:
+    """Equal values and distances of exactly two seconds included; the order they come in does not matter."""
+    moments = [moment(index * step / 100, value / 40) for index, value in enumerate(values)]
+    expected = [hundredths / 100 for hundredths in greedy([value / 40 for value in values], step, 200, count)]
+    assert [one.seconds for one in mattering(moments, count)] == expected
+    if len(set(values)) == len(values):
+        stirred.shuffle(moments)
+        assert [one.seconds for one in mattering(moments, count)] == expected
+
+
+@pytest.mark.parametrize(("step", "length"), [(20, 20), (50, 12), (20, 300), (4, 2000)])
+def test_frames_that_matter_of_random_timelines(step: int, length: int) -> None:
+    draw = np.random.default_rng(length)
+    for _ in range(100 if length < 1000 else 5):
+        values = draw.random(length).tolist()
+        moments = [moment(index * step / 100, value) for index, value in enumerate(values)]
+        assert [round(100 * one.seconds) for one in mattering(moments)] == greedy(values, step, 200, 3)
+
+
+def test_a_slip_of_the_face_detector_matters_to_nothing(tiny_detector: Path, clip: Sample) -> None:
+    """Whichever of two windows looks more fake: seen once among twelve frames it neither decides nor matters."""
+    other = Window(x=32, y=16, width=32, height=32)
+    detector = load(tiny_detector)
+    for steady, slip in ((WINDOW, other), (other, WINDOW)):
+
+        def look(frame: Frame, steady: Window = steady, slip: Window = slip) -> Sequence[View]:
+            views = [View(window=steady, track=1)]
+            return views if frame.number != 7 else [*views, View(window=slip, track=2)]
+
+        found = scored(score_video(detector, clip, every_seconds=0.1, look=look))
+        assert [number for number, _ in found.tracks] == [1, 2]
+        assert {one.view.track for one in found.matter} == {1}
+        assert video_record(found)["matter"][0]["value"] == found.summary.highest
+        assert video_row(found, detector, "0")["strongest_window"] == list(found.matter[0].strongest_window)
+
+
+def test_frames_that_matter_are_read_once_more(tiny_detector: Path, tmp_path: Path) -> None:
+    """The same frames with the same numbers, in order."""
+    path = write_video(tmp_path / "clip.mp4", [shade(5 * index % 12) for index in range(60)])
+    detector = load(tiny_detector)
+    found = scored(score_video(detector, Sample(path=path), every_seconds=0.3))
+    again = list(redrawn(detector, found, every_seconds=0.3))
+    assert [one for _, said in again for one, _ in said] == sorted(found.matter, key=lambda one: one.seconds)
+    assert [frame.seconds for frame, _ in again] == sorted(one.seconds for one in found.matter)

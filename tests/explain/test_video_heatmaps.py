@@ -13,11 +13,10 @@ from telltale.data.equalise import Window
 from telltale.data.sample import Sample
 from telltale.data.video import Frame, frames
 from telltale.errors import InvalidConfig, UnsuitableImage
-from telltale.evaluate.video_scoring import score_video, whole
-from telltale.evaluate.video_summary import Peaks, View
+from telltale.evaluate.video_scoring import VideoScore, score_video, whole
+from telltale.evaluate.video_summary import View
 from telltale.explain import video_heatmaps
-from telltale.explain.video_heatmaps import drawn, heatmap_film, write_peaks
-from telltale.image import Pixels
+from telltale.explain.video_heatmaps import drawn, heatmap_film, write_matter
 from telltale.runtime import load
 
 TIMES = [0, 40, 1000, 1040, 2500, 4000]
@@ -36,8 +35,8 @@ def test_a_frame_for_each_at_its_time(
     if encoder not in av.codecs_available:
         pytest.skip(f"this FFmpeg has no {encoder}")
     monkeypatch.setattr(video_heatmaps, "ENCODERS", (encoder,))
-    detector, path, peaks = load(tiny_detector), tmp_path / "film.mp4", Peaks[Pixels]()
-    with heatmap_film(path, detector, peaks=peaks) as visit:
+    detector, path = load(tiny_detector), tmp_path / "film.mp4"
+    with heatmap_film(path, detector) as visit:
         score_video(detector, clip, every_seconds=0.01, visit=visit)
         assert not path.exists()
     found = list(frames(path))
@@ -51,11 +50,12 @@ def test_a_frame_for_each_at_its_time(
 
 
 def test_the_frames_that_matter_as_pictures(tiny_detector: Path, clip: Sample, tmp_path: Path) -> None:
-    detector, peaks = load(tiny_detector), Peaks[Pixels]()
-    with heatmap_film(tmp_path / "film.mp4", detector, peaks=peaks) as visit:
-        found = score_video(detector, clip, every_seconds=1.0, visit=visit)
-    written = write_peaks(peaks, tmp_path / "film")
-    assert [path.name for path in written] == [f"film.{one.seconds:.2f}s.png" for one in found.matter]  # type: ignore[union-attr]
+    detector = load(tiny_detector)
+    found = score_video(detector, clip, every_seconds=1.0)
+    assert isinstance(found, VideoScore)
+    written = write_matter(found, detector, tmp_path / "film", every_seconds=1.0)
+    times = sorted(one.seconds for one in found.matter)
+    assert [path.name for path in written] == [f"film.{seconds:.2f}s.png" for seconds in times]
     with Image.open(written[0]) as picture:
         assert picture.size == (236, 144)
 

@@ -151,21 +151,20 @@ def _drawn(loaded: "Detector", sample: "Sample", settings: dict[str, Any], folde
     from telltale.errors import MissingExtra
     from telltale.evaluate.scoring import Failure
     from telltale.evaluate.video_scoring import score_video
-    from telltale.evaluate.video_summary import Peaks
     from telltale.explain.heatmap_files import save_png
     from telltale.explain.timeline_chart import timeline
-    from telltale.explain.video_heatmaps import heatmap_film, write_peaks
-    from telltale.image import Pixels
+    from telltale.explain.video_heatmaps import heatmap_film, write_matter
 
-    peaks: Peaks[Pixels] = Peaks()
+    every, max_pixels = settings["every_seconds"], settings["max_pixels"]
     try:
-        with heatmap_film(folder / heatmap_name(sample.path, ".mp4"), loaded, peaks=peaks) as visit:
+        with heatmap_film(folder / heatmap_name(sample.path, ".mp4"), loaded) as visit:
             record = score_video(loaded, sample, visit=visit, **settings)
     except MissingExtra as error:
         return Failure(sample=sample, error=str(error))
-    write_peaks(peaks, folder / heatmap_name(sample.path, ""))
     if not isinstance(record, Failure):
-        chart = timeline(record, loaded.spec.thresholds, every_seconds=settings["every_seconds"])
+        name = folder / heatmap_name(sample.path, "")
+        write_matter(record, loaded, name, every_seconds=every, max_pixels=max_pixels)
+        chart = timeline(record, loaded.spec.thresholds, every_seconds=every)
         save_png(folder / heatmap_name(sample.path, ".timeline.png"), chart)
     return record
 

@@ -15,7 +15,7 @@ from telltale.data.video import Frame, frames
 from telltale.detector import Detector, Prediction
 from telltale.errors import InvalidDetector, TelltaleError, UndecodableVideo, UnsuitableImage
 from telltale.evaluate.scoring import Failure, strongest_window
-from telltale.evaluate.video_summary import Moment, Peaks, Summary, View, leading, summarise
+from telltale.evaluate.video_summary import Moment, Summary, View, leading, mattering, summarise
 from telltale.image import MAX_PIXELS
 from telltale.pooling import sigmoid
 from telltale.spec import Thresholds
@@ -33,7 +33,7 @@ class VideoScore:
         moments: the timeline, in order.
         summary: what decides for the video: all moments, or those of the face that looks most fake.
         tracks: each face by its number, in order; empty where whole frames were scored.
-        matter: the moments that look most fake, the first the most; at least APART seconds apart.
+        matter: of the moments that decide, those that look most fake, the first the most; at least APART seconds apart.
         shape: (height, width) of the first frame.
         frames: how many were looked at.
         seconds: time from reading the file to the summary.
@@ -142,6 +142,30 @@ def _done(one: tuple[Frame, list[Future[_Said]]]) -> tuple[Frame, list[_Said]]:
     return one[0], [future.result() for future in one[1]]
 
 
+def redrawn(
+    detector: Detector, record: VideoScore, *, every_seconds: float, max_pixels: int = MAX_PIXELS
+) -> Iterator[tuple[Frame, list[tuple[Moment, Prediction]]]]:
+    """The frames that matter once more, in order, with what was said of their views: the file is read anew up to there.
+
+    Which frames matter is known when all are scored; to hold those that might would take memory for each face and more
+    for each frame a second.
+
+    Args:
+        detector: what scored.
+        record: what came of it.
+        every_seconds, max_pixels: as they were for `score_video`.
+    """
+    wanted = {moment.seconds for moment in record.matter}
+    views = {seconds: [one.view for one in record.moments if one.seconds == seconds] for seconds in wanted}
+    read = frames(record.sample.path, every_seconds=every_seconds, max_pixels=max_pixels, threads=detector.threads)
+    for frame in _Readable(read):
+        if frame.seconds in views:
+            said = [_moment(detector, frame, view) for view in views.pop(frame.seconds)]
+            yield frame, [one for one in said if not isinstance(one, UnsuitableImage)]
+        if not views:
+            return
+
+
 def _moment(detector: Detector, frame: Frame, view: View) -> _Said:
     window = view.window
     try:
@@ -169,7 +193,6 @@ class _Found:
         self.moments: list[Moment] = []
         self._frames = 0
         self._shape = (0, 0)
-        self._peaks: Peaks[None] = Peaks()
         self._refused = ""
 
     def add(self, frame: Frame, said: Sequence[_Said]) -> list[tuple[Moment, Prediction]]:
@@ -179,9 +202,7 @@ class _Found:
         self._frames += 1
         scored = [one for one in said if not isinstance(one, UnsuitableImage)]
         self._refused = next((str(one) for one in said if isinstance(one, UnsuitableImage)), self._refused)
-        for moment, _ in scored:
-            self.moments.append(moment)
-            self._peaks.add(moment, None)
+        self.moments += [moment for moment, _ in scored]
         return scored
 
     def nothing(self, sample: Sample) -> str:
@@ -192,17 +213,18 @@ class _Found:
 
     def score(self, sample: Sample, thresholds: Thresholds | None, seconds: float, error: str | None) -> VideoScore:
         """All of it."""
-        numbers = sorted({moment.view.track for moment in self.moments if moment.view.track is not None})
-        tracks = tuple(
-            (number, summarise([one for one in self.moments if one.view.track == number], thresholds))
-            for number in numbers
-        )
+        by_face: dict[int | None, list[Moment]] = {}
+        for moment in self.moments:
+            by_face.setdefault(moment.view.track, []).append(moment)
+        numbers = sorted(number for number in by_face if number is not None)
+        tracks = tuple((number, summarise(by_face[number], thresholds)) for number in numbers)
+        deciding, summary = leading(tracks) if tracks else (None, summarise(self.moments, thresholds))
         return VideoScore(
             sample=sample,
             moments=tuple(self.moments),
-            summary=leading(tracks) if tracks else summarise(self.moments, thresholds),
+            summary=summary,
             tracks=tracks,
-            matter=tuple(moment for moment, _ in self._peaks.kept),
+            matter=mattering(by_face[deciding]),
             shape=self._shape,
             frames=self._frames,
             seconds=seconds,

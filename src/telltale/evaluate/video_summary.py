@@ -1,9 +1,8 @@
 """What the scored moments of a video come to: means, the highest, the frames that matter."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -15,6 +14,8 @@ TOP_SHARE = 0.1
 # Frames that matter are at least so many seconds apart: neighbours show the same.
 APART = 2.0
 MATTER = 3
+# Far below the distance of two frames, far above what is lost where times are floats.
+_ROUNDING = 1e-6
 # A face seen in fewer pictures than this share of the most seen one's does not decide for the video.
 LEAST_SEEN = 0.1
 
@@ -105,47 +106,29 @@ def summarise(moments: Sequence[Moment], thresholds: Thresholds | None) -> Summa
     )
 
 
-def leading(tracks: Sequence[tuple[int, Summary]]) -> Summary:
-    """Of the face that looks most fake, among those seen long enough not to be a slip of the face detector."""
+def leading(tracks: Sequence[tuple[int, Summary]]) -> tuple[int, Summary]:
+    """The face that looks most fake, among those seen long enough not to be a slip of the face detector."""
     most = max(summary.moments for _, summary in tracks)
-    seen = [summary for _, summary in tracks if summary.moments >= LEAST_SEEN * most]
-    return max(seen, key=lambda summary: summary.score if summary.probability is None else summary.probability)
+    seen = [one for one in tracks if one[1].moments >= LEAST_SEEN * most]
+    return max(seen, key=lambda one: one[1].score if one[1].probability is None else one[1].probability)
 
 
-Kept = TypeVar("Kept")
+def mattering(moments: Iterable[Moment], count: int = MATTER, apart: float = APART) -> tuple[Moment, ...]:
+    """The moments that look most fake, no two of them close together: the highest, then the highest far from it, ...
 
-
-class Peaks(Generic[Kept]):
-    """The moments that look most fake, no two of them close together, out of a video of any length.
-
-    Of every half of `apart` the best moment is a candidate. The best of all is taken, then the best that is not close
-    to it, and so on: one that is taken shuts out four others at most, so that five candidates for each moment asked
-    for are enough to hold.
+    It takes all moments at once, since few could be told apart as they come: while values rise, each moment of the last
+    `apart` seconds may yet be the second that is taken, so what would have to be held grows with the frame rate.
 
     Args:
-        count: how many moments.
+        moments: in any order; of equal ones the first counts as higher.
+        count: how many at the most.
         apart: seconds; none are closer.
     """
-
-    def __init__(self, count: int = MATTER, apart: float = APART) -> None:
-        self._count, self._apart = count, apart
-        self._best: dict[int, tuple[Moment, Kept]] = {}
-
-    def add(self, moment: Moment, kept: Kept) -> None:
-        """Take in one moment, later than those before or of the same frame."""
-        place = int(moment.seconds // (self._apart / 2))
-        known = self._best.get(place)
-        if known is not None and known[0].value >= moment.value:
-            return
-        self._best[place] = (moment, kept)
-        if len(self._best) > 5 * self._count:
-            del self._best[min(self._best, key=lambda one: self._best[one][0].value)]
-
-    @property
-    def kept(self) -> list[tuple[Moment, Kept]]:
-        """The moments, most fake first."""
-        found: list[tuple[Moment, Kept]] = []
-        for one in sorted(self._best.values(), key=lambda each: -each[0].value):
-            if all(abs(one[0].seconds - other[0].seconds) >= self._apart for other in found):
-                found.append(one)
-        return found[: self._count]
+    found: list[Moment] = []
+    for moment in sorted(moments, key=lambda one: -one.value):
+        if len(found) == count:
+            break
+        # 2.3 - 0.3 is a little less than 2.
+        if all(abs(moment.seconds - other.seconds) >= apart - _ROUNDING for other in found):
+            found.append(moment)
+    return tuple(found)

@@ -14,12 +14,12 @@ from PIL import Image, ImageDraw, ImageFont
 from telltale.data.video import Frame
 from telltale.detector import Detector, Prediction
 from telltale.errors import InvalidConfig, require
-from telltale.evaluate.video_scoring import VideoVisit
-from telltale.evaluate.video_summary import Moment, Peaks
+from telltale.evaluate.video_scoring import VideoScore, VideoVisit, redrawn
+from telltale.evaluate.video_summary import Moment
 from telltale.explain.heatmap_files import save_png
 from telltale.explain.heatmaps import beside, legend, overlaid
 from telltale.explain.timeline_chart import clock
-from telltale.image import Pixels, Resized, resize
+from telltale.image import MAX_PIXELS, Pixels, Resized, resize
 
 # The first that PyAV's FFmpeg has: H.264 plays everywhere, MPEG-4 in most players.
 ENCODERS = ("libx264", "libopenh264", "mpeg4")
@@ -30,7 +30,7 @@ _TICK = Fraction(1, 1000)
 
 
 @contextmanager
-def heatmap_film(path: Path, detector: Detector, *, peaks: Peaks[Pixels] | None = None) -> Iterator[VideoVisit]:
+def heatmap_film(path: Path, detector: Detector) -> Iterator[VideoVisit]:
     """A function to call with each scored frame, which goes into an MP4 file at the time it has in the video.
 
     The file gets its name when it is whole; without a single frame there is none.
@@ -38,7 +38,6 @@ def heatmap_film(path: Path, detector: Detector, *, peaks: Peaks[Pixels] | None 
     Args:
         path: of the film.
         detector: where its patches lie and how it prepares pictures.
-        peaks: also given each moment with the frame as it was drawn.
 
     Raises:
         UnsuitableImage: from the function: a whole-image baseline, which has no patches to place.
@@ -49,11 +48,7 @@ def heatmap_film(path: Path, detector: Detector, *, peaks: Peaks[Pixels] | None 
     try:
 
         def visit(frame: Frame, said: Sequence[tuple[Moment, Prediction]]) -> None:
-            picture = drawn(frame, said, detector)
-            film.add(picture, frame.seconds)
-            for moment, _ in said:
-                if peaks is not None:
-                    peaks.add(moment, picture)
+            film.add(drawn(frame, said, detector), frame.seconds)
 
         yield visit
         film.finish()
@@ -61,17 +56,21 @@ def heatmap_film(path: Path, detector: Detector, *, peaks: Peaks[Pixels] | None 
         film.discard()
 
 
-def write_peaks(peaks: Peaks[Pixels], name: Path) -> list[Path]:
-    """The frames that matter as PNG: `name`, the time, `.png`.
+def write_matter(
+    record: VideoScore, detector: Detector, name: Path, *, every_seconds: float, max_pixels: int = MAX_PIXELS
+) -> list[Path]:
+    """The frames that matter as PNG: `name`, the time, `.png`; in order of time.
 
     Args:
-        peaks: as `heatmap_film` filled them.
+        record: of the video, which is read once more.
+        detector: what scored it.
         name: of the files, without what tells them apart.
+        every_seconds, max_pixels: as they were for `score_video`.
     """
     found = []
-    for moment, picture in peaks.kept:
-        path = name.with_name(f"{name.name}.{moment.seconds:.2f}s.png")
-        save_png(path, picture)
+    for frame, said in redrawn(detector, record, every_seconds=every_seconds, max_pixels=max_pixels):
+        path = name.with_name(f"{name.name}.{frame.seconds:.2f}s.png")
+        save_png(path, drawn(frame, said, detector))
         found.append(path)
     return found
 
