@@ -16,6 +16,7 @@ from telltale.data.sample import Sample
 from telltale.data.video import Frame, frames
 from telltale.detector import Detector, Prediction
 from telltale.errors import InvalidDetector
+from telltale.evaluate import video_scoring
 from telltale.evaluate.results import COLUMNS
 from telltale.evaluate.scoring import Failure
 from telltale.evaluate.video_rows import TIMELINE, timeline_rows, video_record, video_row
@@ -45,6 +46,7 @@ def moment(seconds: float, value: float, track: int | None = None) -> Moment:
     return Moment(
         seconds=seconds,
         view=View(window=WINDOW, track=track),
+        frame_shape=(48, 64),
         score=value / 2,
         probability=value,
         verdict=THRESHOLDS(value),
@@ -66,7 +68,7 @@ def test_each_frame_is_scored_as_the_picture_it_is(tiny_detector: Path, clip: Sa
         assert one.verdict == said.verdict
     assert found.summary.probability == pytest.approx(np.mean([one.probability for one in found.moments]))
     assert found.frames == len(read) == 5
-    assert found.shape == (48, 64)
+    assert {one.frame_shape for one in found.moments} == {(48, 64)}
     assert found.error is None
 
 
@@ -167,6 +169,26 @@ def test_rows_and_record(tiny_detector: Path, clip: Sample) -> None:
     rows = list(timeline_rows(found, detector, "1.2"))
     assert all(list(one) == list(TIMELINE) for one in rows)
     assert [one["time"] for one in rows] == [0.0, 0.5, 1.0]
+
+
+def test_the_window_lies_in_the_size_that_the_row_states(
+    tiny_detector: Path, clip: Sample, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever of two sizes matters most in a video whose resolution changes on its way."""
+    draw = np.random.default_rng(0)
+    sizes = [(48, 64)] * 3 + [(144, 180)] * 3
+    for order in (sizes, sizes[::-1]):
+        images = [draw.integers(0, 256, (*size, 3), dtype=np.uint8) for size in order]
+        read = [Frame(number=index, seconds=float(index), pixels=pixels) for index, pixels in enumerate(images)]
+        monkeypatch.setattr(video_scoring, "frames", lambda *_, read=read, **__: iter(read))
+        detector = load(tiny_detector)
+        found = scored(score_video(detector, clip))
+        whole_row, (most, *_) = video_row(found, detector, "0"), video_record(found)["matter"]
+        for stated in (whole_row, most):
+            assert (stated["height"], stated["width"]) == images[round(most["time"])].shape[:2]
+            x, y, width, height = stated["strongest_window"]
+            assert x + width <= stated["width"]
+            assert y + height <= stated["height"]
 
 
 def test_a_detector_nobody_calibrated(uncalibrated_detector: Path, clip: Sample) -> None:

@@ -23,6 +23,7 @@ def record(values: dict[float, float], *, tracks: int = 0, calibrated: bool = Tr
         Moment(
             seconds=seconds,
             view=View(window=Window(x=0, y=0, width=8, height=8), track=index % tracks + 1 if tracks else None),
+            frame_shape=(8, 8),
             score=value,
             probability=value if calibrated else None,
             verdict=None,
@@ -39,7 +40,6 @@ def record(values: dict[float, float], *, tracks: int = 0, calibrated: bool = Tr
         summary=summary,
         tracks=tuple((number, summary) for number in range(1, tracks + 1)),
         matter=moments[:1],
-        shape=(8, 8),
         frames=len(moments),
         seconds=0.1,
         error=None,

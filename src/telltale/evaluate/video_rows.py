@@ -32,6 +32,8 @@ TIMELINE = {
 def video_row(record: VideoScore, detector: Detector, version: str) -> Row:
     """One row with a picture's columns: means over the video, and the strongest patch of the moment that matters most.
 
+    Width and height are that frame's, so that the window lies in them; other frames may have another size.
+
     A damaged video has numbers and a reason under `error`.
     """
     most = record.matter[0]
@@ -43,8 +45,8 @@ def video_row(record: VideoScore, detector: Detector, version: str) -> Row:
         "patch_logits_shape": list(most.patch_logits_shape),
         "strongest_patch": most.strongest_patch,
         "strongest_window": list(most.strongest_window),
-        "width": record.shape[1],
-        "height": record.shape[0],
+        "width": most.frame_shape[1],
+        "height": most.frame_shape[0],
         "seconds": record.seconds,
         **_about(detector, version),
         "error": record.error,
@@ -98,8 +100,14 @@ def _summary(summary: Summary) -> dict[str, Any]:
 
 
 def _matter(moment: Moment) -> dict[str, Any]:
-    window = list(moment.strongest_window)
-    return {"time": moment.seconds, "face": moment.view.track, "value": moment.value, "strongest_window": window}
+    return {
+        "time": moment.seconds,
+        "face": moment.view.track,
+        "value": moment.value,
+        "strongest_window": list(moment.strongest_window),
+        "width": moment.frame_shape[1],
+        "height": moment.frame_shape[0],
+    }
 
 
 def _about(detector: Detector, version: str) -> Row:

@@ -34,7 +34,6 @@ class VideoScore:
         summary: what decides for the video: all moments, or those of the face that looks most fake.
         tracks: each face by its number, in order; empty where whole frames were scored.
         matter: of the moments that decide, those that look most fake, the first the most; at least APART seconds apart.
-        shape: (height, width) of the first frame.
         frames: how many were looked at.
         seconds: time from reading the file to the summary.
         error: what of the file could not be read, and from when on; None for a whole one.
@@ -45,7 +44,6 @@ class VideoScore:
     summary: Summary
     tracks: tuple[tuple[int, Summary], ...]
     matter: tuple[Moment, ...]
-    shape: tuple[int, int]
     frames: int
     seconds: float
     error: str | None
@@ -95,7 +93,7 @@ def score_video(
             frames(sample.path, every_seconds=every_seconds, max_pixels=max_pixels, threads=detector.threads)
         )
         for frame, said in _scored(detector, read, look):
-            moments = found.add(frame, said)
+            moments = found.add(said)
             if visit is not None:
                 visit(frame, moments)
     except InvalidDetector:
@@ -176,6 +174,7 @@ def _moment(detector: Detector, frame: Frame, view: View) -> _Said:
     moment = Moment(
         seconds=frame.seconds,
         view=view,
+        frame_shape=(frame.pixels.shape[0], frame.pixels.shape[1]),
         score=said.score,
         probability=said.probability,
         verdict=said.verdict,
@@ -192,13 +191,10 @@ class _Found:
     def __init__(self) -> None:
         self.moments: list[Moment] = []
         self._frames = 0
-        self._shape = (0, 0)
         self._refused = ""
 
-    def add(self, frame: Frame, said: Sequence[_Said]) -> list[tuple[Moment, Prediction]]:
+    def add(self, said: Sequence[_Said]) -> list[tuple[Moment, Prediction]]:
         """Take in one frame; returns what could be scored of it."""
-        if not self._frames:
-            self._shape = (frame.pixels.shape[0], frame.pixels.shape[1])
         self._frames += 1
         scored = [one for one in said if not isinstance(one, UnsuitableImage)]
         self._refused = next((str(one) for one in said if isinstance(one, UnsuitableImage)), self._refused)
@@ -225,7 +221,6 @@ class _Found:
             summary=summary,
             tracks=tracks,
             matter=mattering(by_face[deciding]),
-            shape=self._shape,
             frames=self._frames,
             seconds=seconds,
             error=error,

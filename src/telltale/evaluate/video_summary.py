@@ -40,6 +40,7 @@ class Moment:
     Attributes:
         seconds: when it is shown.
         view: which pixels of the frame.
+        frame_shape: (height, width) of the frame; a video's resolution may change on its way.
         score, probability, verdict: as of a picture.
         patch_logits_shape: (rows, columns) of patches.
         strongest_patch: P(fake) of the patch that looks most fake.
@@ -48,6 +49,7 @@ class Moment:
 
     seconds: float
     view: View
+    frame_shape: tuple[int, int]
     score: float
     probability: float | None
     verdict: Verdict | None
