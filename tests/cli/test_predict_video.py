@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from telltale.cli import main
 from telltale.cli.predict import heatmap_name
 from telltale.evaluate.results import COLUMNS, read_rows
 from telltale.evaluate.video_rows import TIMELINE
+from telltale.image import Preparation
+from telltale.spec import DetectorSpec
 
 Run = Callable[..., tuple[int, str, str]]
 THIRTY = [shade(index) for index in range(30)]
@@ -201,6 +204,23 @@ def test_a_detector_nobody_calibrated(run: Run, mixed: Path, uncalibrated_detect
     assert err == ""
 
 
+def test_frames_that_had_to_be_enlarged_are_said_to_be(
+    run: Run, mixed: Path, tmp_path: Path, write_detector: Callable[..., Path], tiny_spec: DetectorSpec
+) -> None:
+    detector = write_detector(tmp_path / "d.onnx", replace(tiny_spec, preparation=Preparation(side=120)))
+    _, out, err = run(mixed, detector=detector)
+    assert [", enlarged 2.5 times" in line for line in out.splitlines()] == [True, False, True, False]
+    assert [", enlarged up to 2.5 times" in line for line in out.splitlines()] == [False, True, False, True]
+    assert "2 pictures and 2 videos (frames or faces) were smaller than the 120 px" in err
+    _, out, err = run(mixed / "b.mp4", detector=detector)
+    assert "note: 1 video (frames or faces) was smaller than the 120 px" in err
+    (row,) = rows(run(mixed / "b.mp4", "--json", detector=detector)[1])
+    assert row["video"]["enlarged"] == 2.5
+    detector = write_detector(tmp_path / "small.onnx", replace(tiny_spec, preparation=Preparation(side=48)))
+    _, out, err = run(mixed / "b.mp4", detector=detector)
+    assert "enlarged" not in out + err
+
+
 def test_a_stride_that_means_nothing(run: Run, mixed: Path) -> None:
     assert run(mixed, "--every", 0)[0] == 2
 
@@ -228,7 +248,7 @@ def test_each_face_is_followed_and_scored(run: Run, portrait: Path, tmp_path: Pa
     assert code == 0
     (row,) = rows(out)
     (face,) = row["video"]["faces"]
-    assert (face["face"], face["moments"]) == (1, 8)
+    assert (face["face"], face["moments"], face["enlarged"]) == (1, 8, 1.0)
     assert face["probability"] == row["probability"]
     found = list(read_rows(timeline, columns=TIMELINE))
     assert [one["face"] for one in found] == [1] * 8

@@ -22,6 +22,7 @@ from telltale.evaluate.scoring import Failure
 from telltale.evaluate.video_rows import TIMELINE, timeline_rows, video_record, video_row
 from telltale.evaluate.video_scoring import VideoScore, redrawn, score_video, whole
 from telltale.evaluate.video_summary import Moment, View, leading, mattering, summarise
+from telltale.image import Preparation
 from telltale.runtime import load
 from telltale.spec import Thresholds
 
@@ -53,6 +54,7 @@ def moment(seconds: float, value: float, track: int | None = None) -> Moment:
         patch_logits_shape=(1, 1),
         strongest_patch=value,
         strongest_window=(0, 0, 8, 8),
+        enlarged=1.0,
     )
 
 
@@ -149,6 +151,26 @@ def test_views_are_scored_where_they_are(tiny_detector: Path, clip: Sample) -> N
     rows = list(timeline_rows(found, detector, "0"))
     assert rows[0]["face"] == 1
     assert rows[0]["box"] == [20, 10, 24, 24]
+
+
+def test_the_smallest_crop_says_how_much_was_enlarged(tiny_detector: Path, clip: Sample) -> None:
+    """A face's is that of its own crops, whatever the frame measures; the video's is that of the face that decides."""
+    detector = load(tiny_detector)
+    detector = replace(detector, spec=replace(detector.spec, preparation=Preparation(side=40)))
+
+    def look(frame: Frame) -> Sequence[View]:
+        side = 32 if frame.number else 16
+        return [
+            View(window=Window(x=0, y=0, width=48, height=48), track=1),
+            View(window=Window(x=8, y=8, width=side, height=side), track=2),
+        ]
+
+    found = scored(score_video(detector, clip, every_seconds=0.1, look=look))
+    (_, one), (_, other) = found.tracks
+    assert (one.enlarged, other.enlarged) == (1.0, 2.5)
+    assert [moment.enlarged for moment in found.moments][:4] == [1.0, 2.5, 1.0, 1.25]
+    assert found.summary.enlarged == leading(found.tracks)[1].enlarged
+    assert [face["enlarged"] for face in video_record(found)["faces"]] == [1.0, 2.5]
 
 
 def test_without_a_face_the_failure_says_so(tiny_detector: Path, clip: Sample) -> None:

@@ -30,6 +30,7 @@ def record(values: dict[float, float], *, tracks: int = 0, calibrated: bool = Tr
             patch_logits_shape=(1, 1),
             strongest_patch=0.5,
             strongest_window=(0, 0, 8, 8),
+            enlarged=1.0,
         )
         for index, (seconds, value) in enumerate(values.items())
     )

@@ -95,9 +95,9 @@ def _run(
 ) -> tuple[int, int, int]:
     """Score, print and store each picture and video; returns how many were scored, failed, scored but damaged."""
     from telltale.cli.predict_video import NOTE
-    from telltale.evaluate.scoring import Failure, Score
+    from telltale.evaluate.scoring import Failure
 
-    scored = failed = damaged = small = 0
+    scored = failed = damaged = small_pictures = small_videos = 0
     noted = as_json
     with sink or nullcontext(), wish.timeline or nullcontext(), progress("scoring") as advance:
         for record in _records(loaded, samples, visit, wish):
@@ -111,19 +111,35 @@ def _run(
             scored += not isinstance(record, Failure)
             failed += isinstance(record, Failure)
             damaged += bool(more) and flat["error"] is not None
-            small += isinstance(record, Score) and record.enlarged >= NOTICED
+            small_pictures += not more and _is_small(record)
+            small_videos += bool(more) and _is_small(record)
             advance()
-    if small and not as_json:
-        print(_of_small(small, loaded), file=sys.stderr)
+    if small_pictures + small_videos and not as_json:
+        print(_of_small(small_pictures, small_videos, loaded), file=sys.stderr)
     return scored, failed, damaged
 
 
-def _of_small(count: int, loaded: "Detector") -> str:
-    were = "picture was" if count == 1 else "pictures were"
+def _is_small(record: "Score | VideoScore | Failure") -> bool:
+    """Whether its line says that it, or one of its frames or faces, was enlarged."""
+    from telltale.evaluate.scoring import Failure, Score
+
+    if isinstance(record, Failure):
+        return False
+    found = [record.enlarged] if isinstance(record, Score) else [one.enlarged for one in record.moments]
+    return max(found) >= NOTICED
+
+
+def _of_small(pictures: int, videos: int, loaded: "Detector") -> str:
+    counts = [_count(pictures, "picture"), _count(videos, "video") + " (frames or faces)" * bool(videos)]
+    who = " and ".join(filter(None, counts)) + (" was" if pictures + videos == 1 else " were")
     return (
-        f"telltale: note: {count} {were} smaller than the {loaded.spec.preparation.side} px that this detector looks "
-        "at, and enlarged first, which may make false alarms likelier (docs/runtime.md)"
+        f"telltale: note: {who} smaller than the {loaded.spec.preparation.side} px that this detector looks at, and "
+        "enlarged first, which may make false alarms likelier (docs/runtime.md)"
     )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number > 1)}" if number else ""
 
 
 def _records(

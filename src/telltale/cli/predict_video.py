@@ -184,6 +184,9 @@ def lines(record: "VideoScore") -> "Iterable[str]":
 
 
 def _said(summary: "Summary") -> str:
+    from telltale.cli.predict import NOTICED
+
     word, value = ("score", summary.score) if summary.probability is None else ("P(fake)", summary.probability)
     verdict = summary.verdict or "not calibrated"
-    return f"{verdict:<17} {word} {value:.2f}, top tenth {summary.top:.2f}, highest {summary.highest:.2f}"
+    enlarged = f", enlarged up to {summary.enlarged:.1f} times" if summary.enlarged >= NOTICED else ""
+    return f"{verdict:<17} {word} {value:.2f}, top tenth {summary.top:.2f}, highest {summary.highest:.2f}{enlarged}"

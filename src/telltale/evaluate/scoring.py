@@ -49,7 +49,7 @@ class Score:
     @property
     def enlarged(self) -> float:
         """How many times the preparation enlarged the image; 1 where it did not. Patches then show its filter too."""
-        return max(1.0, *(after / before for after, before in zip(self.prediction.shape, self.shape, strict=True)))
+        return enlargement(self.prediction, self.shape)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +154,11 @@ def score_file(
         return Failure(sample=sample, error=str(error))
     except MemoryError:
         return Failure(sample=sample, error="expected a picture that fits into memory; found one that does not")
+
+
+def enlargement(prediction: Prediction, shape: tuple[int, int]) -> float:
+    """How many times the preparation enlarged an image of (height, width) pixels; 1 where it did not."""
+    return max(1.0, *(after / before for after, before in zip(prediction.shape, shape, strict=True)))
 
 
 def strongest_window(detector: Detector, prediction: Prediction, shape: tuple[int, int]) -> tuple[int, int, int, int]:

@@ -96,6 +96,7 @@ def _summary(summary: Summary) -> dict[str, Any]:
         "max": summary.highest,
         "verdict": summary.verdict,
         "called_generated": summary.called_generated,
+        "enlarged": summary.enlarged,
     }
 
 

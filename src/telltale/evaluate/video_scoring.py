@@ -14,7 +14,7 @@ from telltale.data.sample import Sample
 from telltale.data.video import Frame, frames
 from telltale.detector import Detector, Prediction
 from telltale.errors import InvalidDetector, TelltaleError, UndecodableVideo, UnsuitableImage
-from telltale.evaluate.scoring import Failure, strongest_window
+from telltale.evaluate.scoring import Failure, enlargement, strongest_window
 from telltale.evaluate.video_summary import Moment, Summary, View, leading, mattering, summarise
 from telltale.image import MAX_PIXELS
 from telltale.pooling import sigmoid
@@ -170,7 +170,8 @@ def _moment(detector: Detector, frame: Frame, view: View) -> _Said:
         said = detector(np.ascontiguousarray(window.cut(frame.pixels)))
     except UnsuitableImage as error:
         return error
-    x, y, width, height = strongest_window(detector, said, (window.height, window.width))
+    shape = (window.height, window.width)
+    x, y, width, height = strongest_window(detector, said, shape)
     moment = Moment(
         seconds=frame.seconds,
         view=view,
@@ -181,6 +182,7 @@ def _moment(detector: Detector, frame: Frame, view: View) -> _Said:
         patch_logits_shape=(said.patch_logits.shape[0], said.patch_logits.shape[1]),
         strongest_patch=sigmoid(said.patch_logits.max(keepdims=True)).item(),
         strongest_window=(window.x + x, window.y + y, width, height),
+        enlarged=enlargement(said, shape),
     )
     return moment, said
 

@@ -45,6 +45,7 @@ class Moment:
         patch_logits_shape: (rows, columns) of patches.
         strongest_patch: P(fake) of the patch that looks most fake.
         strongest_window: (x, y, width, height) of what it reads, in pixels of the frame.
+        enlarged: how many times the preparation enlarged the view; 1 where it did not.
     """
 
     seconds: float
@@ -56,6 +57,7 @@ class Moment:
     patch_logits_shape: tuple[int, int]
     strongest_patch: float
     strongest_window: tuple[int, int, int, int]
+    enlarged: float
 
     @property
     def value(self) -> float:
@@ -76,6 +78,7 @@ class Summary:
         highest: the highest of the same.
         verdict: the detector's thresholds on the mean probability.
         called_generated: share of the moments with the verdict "likely generated"; None if not calibrated.
+        enlarged: how many times the smallest view was enlarged; 1 where none was.
     """
 
     moments: int
@@ -87,6 +90,7 @@ class Summary:
     highest: float
     verdict: Verdict | None
     called_generated: float | None
+    enlarged: float
 
 
 def summarise(moments: Sequence[Moment], thresholds: Thresholds | None) -> Summary:
@@ -105,6 +109,7 @@ def summarise(moments: Sequence[Moment], thresholds: Thresholds | None) -> Summa
         highest=values[0],
         verdict=None if probability is None or thresholds is None else thresholds(probability),
         called_generated=verdicts.count("likely generated") / len(verdicts) if verdicts else None,
+        enlarged=max(one.enlarged for one in moments),
     )
 
 
