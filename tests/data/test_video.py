@@ -59,6 +59,29 @@ def test_a_variable_frame_rate_keeps_its_times(tmp_path: Path) -> None:
     assert [index_of(frame.pixels) for frame in frames(path, every_seconds=1.0)] == [0, 3, 5, 9]
 
 
+def test_when_the_last_picture_ends(tmp_path: Path) -> None:
+    """It is told when all is read, whatever the stride, and not to one who stops earlier."""
+    told: list[float] = []
+    path = write_video(tmp_path / "clip.mp4", [shade(index) for index in range(24)], rate=10)
+    for every in (0.1, 1.0, 5.0):
+        list(frames(path, every_seconds=every, ended=told.append))
+    assert told == pytest.approx([2.4] * 3)
+    list(frames(path, max_frames=2, ended=told.append))
+    assert len(told) == 3
+
+
+def test_when_the_last_picture_of_a_film_cut_off_ends(tmp_path: Path) -> None:
+    told: list[float] = []
+    images = [np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)] * 30
+    path = write_video(tmp_path / "clip.mp4", images, container_options={"movflags": "faststart"})
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    read: list[float] = []
+    with pytest.raises(UndecodableVideo):
+        read.extend(frame.seconds for frame in frames(path, ended=told.append))
+    assert len(told) == 1
+    assert 0.5 < told[0] < 2.5
+
+
 @pytest.mark.parametrize("every", [0.1, 0.3, 0.5, 1.0])
 def test_passing_over_frames_that_nobody_needs_changes_no_pixel(tmp_path: Path, every: float) -> None:
     """B-frames, some of which others refer to: what is skipped must not be."""

@@ -42,6 +42,7 @@ def record(values: dict[float, float], *, tracks: int = 0, calibrated: bool = Tr
         tracks=tuple((number, summary) for number in range(1, tracks + 1)),
         matter=moments[:1],
         frames=len(moments),
+        end=moments[-1].seconds,
         seconds=0.1,
         error=None,
     )

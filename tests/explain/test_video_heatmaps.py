@@ -49,6 +49,23 @@ def test_a_frame_for_each_at_its_time(
     assert blue[2] > blue[0] + 60
 
 
+@pytest.mark.parametrize("every", [0.2, 1.0, 5.0])
+@pytest.mark.parametrize("count", [1, 24])
+def test_it_runs_as_long_as_the_video(tiny_detector: Path, tmp_path: Path, every: float, count: int) -> None:
+    video = write_video(tmp_path / "clip.mp4", [shade(index) for index in range(count)], rate=10)
+    detector, path = load(tiny_detector), tmp_path / "film.mp4"
+    with heatmap_film(path, detector) as film:
+        found = score_video(detector, Sample(path=video), every_seconds=every, visit=film)
+        assert isinstance(found, VideoScore)
+        assert found.end == pytest.approx(count / 10)
+        film.until(found.end)
+    with av.open(str(path)) as container:
+        (track,) = container.streams.video
+        assert float(track.duration * track.time_base) == pytest.approx(count / 10, abs=0.002)
+        assert container.duration / 1e6 == pytest.approx(count / 10, abs=0.002)
+        assert len(list(container.decode(track))) == found.frames
+
+
 def test_the_frames_that_matter_as_pictures(tiny_detector: Path, clip: Sample, tmp_path: Path) -> None:
     detector = load(tiny_detector)
     found = score_video(detector, clip, every_seconds=1.0)

@@ -157,8 +157,10 @@ def _drawn(loaded: "Detector", sample: "Sample", settings: dict[str, Any], folde
 
     every, max_pixels = settings["every_seconds"], settings["max_pixels"]
     try:
-        with heatmap_film(folder / heatmap_name(sample.path, ".mp4"), loaded) as visit:
-            record = score_video(loaded, sample, visit=visit, **settings)
+        with heatmap_film(folder / heatmap_name(sample.path, ".mp4"), loaded) as film:
+            record = score_video(loaded, sample, visit=film, **settings)
+            if not isinstance(record, Failure):
+                film.until(record.end)
     except MissingExtra as error:
         return Failure(sample=sample, error=str(error))
     if not isinstance(record, Failure):

@@ -4,7 +4,7 @@ Memory does not grow with the video's length: one frame is held, and what the de
 brings FFmpeg's decoders along (`[video]` extra).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -45,6 +45,7 @@ def frames(
     max_frames: int | None = None,
     max_pixels: int = MAX_PIXELS,
     threads: int = 1,
+    ended: Callable[[float], None] | None = None,
 ) -> Iterator[Frame]:
     """Hand on a video's frames in the order in which they are shown.
 
@@ -58,6 +59,8 @@ def frames(
         max_frames: stop after so many.
         max_pixels: refuse larger frames, by the header before anything is decoded.
         threads: of the decoder.
+        ended: called when all has been read, before the error of a damaged file, with the second at which the last
+            picture is no longer shown; known only then, since no header can be trusted.
 
     Raises:
         UndecodableVideo: missing, empty, not a video, without a picture track (audio only), or damaged; the last after
@@ -68,11 +71,17 @@ def frames(
     """
     _check(every_seconds, every_frames, max_frames)
     av = require("av", "video")
-    return _frames(av, path, _Stride(every_seconds, every_frames or 1), max_frames, max_pixels, threads)
+    return _frames(av, path, _Stride(every_seconds, every_frames or 1), max_frames, max_pixels, threads, ended)
 
 
 def _frames(
-    av: Any, path: Path, stride: "_Stride", max_frames: int | None, max_pixels: int, threads: int
+    av: Any,
+    path: Path,
+    stride: "_Stride",
+    max_frames: int | None,
+    max_pixels: int,
+    threads: int,
+    ended: Callable[[float], None] | None,
 ) -> Iterator[Frame]:
     with opened(av, path) as container:
         stream = picture_track(container, path)
@@ -91,6 +100,8 @@ def _frames(
                 break
         else:
             damage.check_end(stream, clock)
+            if ended is not None:
+                ended(float(max(clock.end, clock.last or 0)))
         damage.check(any_frame=number > 0)
 
 

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -35,6 +36,7 @@ class VideoScore:
         tracks: each face by its number, in order; empty where whole frames were scored.
         matter: of the moments that decide, those that look most fake, the first the most; at least APART seconds apart.
         frames: how many were looked at.
+        end: second at which the last picture of the file is no longer shown; of a damaged one, of what could be read.
         seconds: time from reading the file to the summary.
         error: what of the file could not be read, and from when on; None for a whole one.
     """
@@ -45,6 +47,7 @@ class VideoScore:
     tracks: tuple[tuple[int, Summary], ...]
     matter: tuple[Moment, ...]
     frames: int
+    end: float
     seconds: float
     error: str | None
 
@@ -89,9 +92,7 @@ def score_video(
     """
     begin, found = time.perf_counter(), _Found()
     try:
-        read = _Readable(
-            frames(sample.path, every_seconds=every_seconds, max_pixels=max_pixels, threads=detector.threads)
-        )
+        read = _Readable(sample.path, every_seconds=every_seconds, max_pixels=max_pixels, threads=detector.threads)
         for frame, said in _scored(detector, read, look):
             moments = found.add(said)
             if visit is not None:
@@ -103,15 +104,21 @@ def score_video(
         return Failure(sample=sample, error=str(error))
     if not found.moments:
         return Failure(sample=sample, error=read.error or found.nothing(sample))
-    return found.score(sample, detector.spec.thresholds, time.perf_counter() - begin, read.error)
+    return found.score(sample, detector.spec.thresholds, time.perf_counter() - begin, read)
 
 
 class _Readable:
-    """A video's frames without the error that may end them, which is kept."""
+    """A video's frames without the error that may end them, which is kept, as is when they end."""
 
-    def __init__(self, read: Iterator[Frame]) -> None:
-        self._read = read
+    def __init__(self, path: Path, *, every_seconds: float, max_pixels: int, threads: int) -> None:
+        self._read = frames(
+            path, every_seconds=every_seconds, max_pixels=max_pixels, threads=threads, ended=self._ended
+        )
         self.error: str | None = None
+        self.end = 0.0
+
+    def _ended(self, seconds: float) -> None:
+        self.end = seconds
 
     def __iter__(self) -> Iterator[Frame]:
         try:
@@ -155,8 +162,8 @@ def redrawn(
     """
     wanted = {moment.seconds for moment in record.matter}
     views = {seconds: [one.view for one in record.moments if one.seconds == seconds] for seconds in wanted}
-    read = frames(record.sample.path, every_seconds=every_seconds, max_pixels=max_pixels, threads=detector.threads)
-    for frame in _Readable(read):
+    path, threads = record.sample.path, detector.threads
+    for frame in _Readable(path, every_seconds=every_seconds, max_pixels=max_pixels, threads=threads):
         if frame.seconds in views:
             said = [_moment(detector, frame, view) for view in views.pop(frame.seconds)]
             yield frame, [one for one in said if not isinstance(one, UnsuitableImage)]
@@ -209,7 +216,7 @@ class _Found:
             return f"{self._refused} ({sample.path})"
         return f"expected a face; found none in {self._frames:,} frames of {sample.path}. Leave out --faces."
 
-    def score(self, sample: Sample, thresholds: Thresholds | None, seconds: float, error: str | None) -> VideoScore:
+    def score(self, sample: Sample, thresholds: Thresholds | None, seconds: float, read: _Readable) -> VideoScore:
         """All of it."""
         by_face: dict[int | None, list[Moment]] = {}
         for moment in self.moments:
@@ -224,6 +231,7 @@ class _Found:
             tracks=tracks,
             matter=mattering(by_face[deciding]),
             frames=self._frames,
+            end=max(read.end, self.moments[-1].seconds),
             seconds=seconds,
-            error=error,
+            error=read.error,
         )

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from telltale.data.video import Frame
 from telltale.detector import Detector, Prediction
 from telltale.errors import InvalidConfig, require
-from telltale.evaluate.video_scoring import VideoScore, VideoVisit, redrawn
+from telltale.evaluate.video_scoring import VideoScore, redrawn
 from telltale.evaluate.video_summary import Moment
 from telltale.explain.heatmap_files import save_png
 from telltale.explain.heatmaps import beside, legend, overlaid
@@ -30,8 +30,8 @@ _TICK = Fraction(1, 1000)
 
 
 @contextmanager
-def heatmap_film(path: Path, detector: Detector) -> Iterator[VideoVisit]:
-    """A function to call with each scored frame, which goes into an MP4 file at the time it has in the video.
+def heatmap_film(path: Path, detector: Detector) -> Iterator["HeatmapFilm"]:
+    """A film to call with each scored frame, which goes into an MP4 file at the time it has in the video.
 
     The file gets its name when it is whole; without a single frame there is none.
 
@@ -40,17 +40,13 @@ def heatmap_film(path: Path, detector: Detector) -> Iterator[VideoVisit]:
         detector: where its patches lie and how it prepares pictures.
 
     Raises:
-        UnsuitableImage: from the function: a whole-image baseline, which has no patches to place.
+        UnsuitableImage: from the call: a whole-image baseline, which has no patches to place.
         InvalidConfig: an FFmpeg without any of ENCODERS.
         MissingExtra: without the `[video]` extra.
     """
-    film = _Film(path)
+    film = HeatmapFilm(path, detector)
     try:
-
-        def visit(frame: Frame, said: Sequence[tuple[Moment, Prediction]]) -> None:
-            film.add(drawn(frame, said, detector), frame.seconds)
-
-        yield visit
+        yield film
         film.finish()
     finally:
         film.discard()
@@ -137,31 +133,51 @@ def _even(picture: Pixels) -> Resized:
     return np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), constant_values=255)
 
 
-class _Film:
-    """An MP4 file in the making."""
+class HeatmapFilm:
+    """An MP4 file in the making; `heatmap_film` makes it, and finishes or removes it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, detector: Detector) -> None:
         self._av = require("av", "video")
+        self._detector = detector
         self._encoder = _encoder(self._av)
         self._path = path
         self._temporary = path.with_name(f".{getpid()}-{get_ident()}.film.new")
         self._container: Any = None
         self._track: Any = None
+        self._waiting: Any = None
         self._last = -1
+        self._end = 0
 
-    def add(self, picture: Pixels, seconds: float) -> None:
-        """One more picture; all have the size of the first."""
+    def __call__(self, frame: Frame, said: Sequence[tuple[Moment, Prediction]]) -> None:
+        """One more frame, as `telltale.evaluate.video_scoring.VideoVisit` has it; all get the size of the first."""
+        self._add(drawn(frame, said, self._detector), frame.seconds)
+
+    def until(self, seconds: float) -> None:
+        """For how long the last picture is shown; a thirtieth of a second where nobody says it."""
+        self._end = round(seconds / _TICK)
+
+    def _add(self, picture: Pixels, seconds: float) -> None:
         if self._container is None:
             self._begin(picture.shape[0], picture.shape[1])
         frame = self._av.VideoFrame.from_ndarray(resize(picture, self._track.height, self._track.width), format="rgb24")
         frame.pts = self._last = max(self._last + 1, round(seconds / _TICK))
         frame.time_base = _TICK
-        self._container.mux(self._track.encode(frame))
+        self._write(self._track.encode(frame))
+
+    def _write(self, packets: Sequence[Any]) -> None:
+        """All but the last, which waits until it is known for how long it is shown."""
+        for packet in packets:
+            if self._waiting is not None:
+                self._container.mux(self._waiting)
+            self._waiting = packet
 
     def finish(self) -> None:
         """Give the file its name, if there is one."""
         if self._container is not None:
-            self._container.mux(self._track.encode())
+            self._write(self._track.encode())
+            if self._end > self._last:
+                self._waiting.duration = round((self._end - self._last) * _TICK / self._waiting.time_base)
+            self._container.mux(self._waiting)
             self._container.close()
             self._temporary.replace(self._path)
 
