@@ -77,6 +77,24 @@ def test_the_frames_that_matter_as_pictures(tiny_detector: Path, clip: Sample, t
         assert picture.size == (236, 144)
 
 
+def test_the_frames_that_mattered_to_an_earlier_run_are_removed(
+    tiny_detector: Path, clip: Sample, tmp_path: Path
+) -> None:
+    """And nothing else: neither of another video nor what only looks like it."""
+    detector, folder = load(tiny_detector), tmp_path / "maps"
+    folder.mkdir()
+    name = folder / "a[b].mp4.01234567"
+    others = [f"{name.name}.timeline.png", f"{name.name}.mp4", f"x{name.name}.0.00s.png", f"{name.name}.mine.png"]
+    for other in others:
+        (folder / other).touch()
+    (folder / f"{name.name}.77.77s.png").touch()
+    for every in (0.01, 1.0):
+        found = score_video(detector, clip, every_seconds=every)
+        assert isinstance(found, VideoScore)
+        written = write_matter(found, detector, name, every_seconds=every)
+        assert {path.name for path in folder.iterdir()} == {*others, *(path.name for path in written)}
+
+
 def test_nothing_is_left_of_a_film_that_fails(tiny_detector: Path, clip: Sample, tmp_path: Path) -> None:
     def stopped() -> None:
         detector = load(tiny_detector)

@@ -1,5 +1,6 @@
 """Heatmaps of a video: the scored frames as a film of overlays, and the frames that matter as pictures."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
@@ -57,6 +58,8 @@ def write_matter(
 ) -> list[Path]:
     """The frames that matter as PNG: `name`, the time, `.png`; in order of time.
 
+    Those that an earlier run wrote under this name are removed: with another stride other frames matter.
+
     Args:
         record: of the video, which is read once more.
         detector: what scored it.
@@ -68,6 +71,10 @@ def write_matter(
         path = name.with_name(f"{name.name}.{frame.seconds:.2f}s.png")
         save_png(path, drawn(frame, said, detector))
         found.append(path)
+    ours = re.compile(re.escape(name.name) + r"\.\d+\.\d\ds\.png")
+    for path in set(name.parent.iterdir()).difference(found):
+        if ours.fullmatch(path.name):
+            path.unlink()
     return found
 
 
