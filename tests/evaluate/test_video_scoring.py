@@ -45,6 +45,7 @@ def scored(found: VideoScore | Failure) -> VideoScore:
 
 def moment(seconds: float, value: float, track: int | None = None) -> Moment:
     return Moment(
+        frame=round(seconds),
         seconds=seconds,
         view=View(window=WINDOW, track=track),
         frame_shape=(48, 64),

@@ -1,5 +1,6 @@
 """The timeline's picture: where its lines lie, and what it writes of awkward videos."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,9 +19,14 @@ THRESHOLDS = Thresholds(
 )
 
 
-def record(values: dict[float, float], *, tracks: int = 0, calibrated: bool = True) -> VideoScore:
+def record(
+    values: dict[float, float], *, tracks: int = 0, calibrated: bool = True, missed: Sequence[float] = ()
+) -> VideoScore:
+    """The values by their times; frames of the times missed were looked at, too, and not scored."""
+    order = sorted([*values, *missed])
     moments = tuple(
         Moment(
+            frame=order.index(seconds),
             seconds=seconds,
             view=View(window=Window(x=0, y=0, width=8, height=8), track=index % tracks + 1 if tracks else None),
             frame_shape=(8, 8),
@@ -63,12 +69,26 @@ def test_the_line_lies_where_the_values_are() -> None:
         assert height_of(chart, round(54 + 756 * part)) == pytest.approx(part, abs=0.02)
 
 
-def test_a_gap_is_a_gap() -> None:
+@pytest.mark.parametrize("why", ["not scored", "one not scored", "held", "damaged"])
+def test_a_gap_is_where_frames_were_not_scored_or_may_be_missing(why: str) -> None:
+    """And not where one picture is held, as in a film of slides, or where a face was missed once."""
     values = {float(second): 0.5 for second in range(21) if second < 5 or second > 15}
-    chart = timeline(record(values), THRESHOLDS, every_seconds=1.0)
+    missed = {"not scored": [float(second) for second in range(5, 16)], "one not scored": [10.0]}.get(why, [])
+    found = record(values, missed=missed)
+    chart = timeline(replace(found, error="broken" if why == "damaged" else None), THRESHOLDS, every_seconds=1.0)
     assert height_of(chart, round(54 + 756 * 0.1)) == pytest.approx(0.5, abs=0.02)
-    with pytest.raises(AssertionError):
-        height_of(chart, round(54 + 756 * 0.5))
+    if why in ("held", "one not scored"):
+        assert height_of(chart, round(54 + 756 * 0.5)) == pytest.approx(0.5, abs=0.02)
+    else:
+        with pytest.raises(AssertionError):
+            height_of(chart, round(54 + 756 * 0.5))
+
+
+def test_a_moment_alone_is_a_dot_however_many_others_there_are() -> None:
+    seconds = [0.1 * index for index in range(201)]
+    values = {one: 0.5 for one in seconds if one < 8 or one > 12 or abs(one - 10) < 0.01}
+    chart = timeline(record(values, missed=[one for one in seconds if one not in values]), None, every_seconds=0.1)
+    assert height_of(chart, round(54 + 756 * 0.5)) == pytest.approx(0.5, abs=0.02)
 
 
 def test_ranges_follow_the_thresholds() -> None:

@@ -180,6 +180,7 @@ def _moment(detector: Detector, frame: Frame, view: View) -> _Said:
     shape = (window.height, window.width)
     x, y, width, height = strongest_window(detector, said, shape)
     moment = Moment(
+        frame=frame.number,
         seconds=frame.seconds,
         view=view,
         frame_shape=(frame.pixels.shape[0], frame.pixels.shape[1]),

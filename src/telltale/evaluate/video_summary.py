@@ -38,6 +38,7 @@ class Moment:
     """One scored part of one frame.
 
     Attributes:
+        frame: number of the frame, of those looked at, from 0.
         seconds: when it is shown.
         view: which pixels of the frame.
         frame_shape: (height, width) of the frame; a video's resolution may change on its way.
@@ -48,6 +49,7 @@ class Moment:
         enlarged: how many times the preparation enlarged the view; 1 where it did not.
     """
 
+    frame: int
     seconds: float
     view: View
     frame_shape: tuple[int, int]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from math import inf
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -28,7 +29,9 @@ def timeline(record: VideoScore, thresholds: Thresholds | None, *, every_seconds
     Args:
         record: of the video.
         thresholds: where the verdicts meet; None draws no ranges.
-        every_seconds: the stride; a line is broken where moments are further apart than two and a half of these.
+        every_seconds: the stride. A line is broken where more than one frame in between was not scored, such as where
+            the face was not seen; in a damaged file also where moments are further apart than two and a half strides.
+            In a whole file such a distance is a picture that is held, as slides are.
 
     Returns:
         RGB, (320, 960, 3): a line for each face, or one for whole frames; rings about the frames that matter.
@@ -39,7 +42,7 @@ def timeline(record: VideoScore, thresholds: Thresholds | None, *, every_seconds
     numbers: list[int | None] = [*(number for number, _ in record.tracks)] or [None]
     for place, number in enumerate(numbers):
         found = [moment for moment in record.moments if moment.view.track == number]
-        board.line(found, _COLOURS[place % len(_COLOURS)], 2.5 * every_seconds)
+        board.line(found, _COLOURS[place % len(_COLOURS)], inf if record.error is None else 2.5 * every_seconds)
     for moment in record.matter:
         board.ring(moment)
     board.names(numbers)
@@ -83,11 +86,11 @@ class _Board:
         self._text(8.0, _TOP - 10.0, what, _INK, "ls")
 
     def line(self, moments: Sequence[Moment], ink: tuple[int, int, int], gap: float) -> None:
-        """One line, broken at gaps; dots where few moments stand far apart."""
+        """One line, broken at gaps; dots where few moments stand far apart, or one alone."""
         for run in _runs(moments, gap):
             places = [(self.x(one.seconds), self.y(one.value)) for one in run]
             self._path(places, ink, 1.6)
-            if len(moments) <= 120:
+            if len(moments) <= 120 or len(run) == 1:
                 for place in places:
                     self._dot(place, 2.5, fill=ink)
 
@@ -153,10 +156,9 @@ def _marks(seconds: float) -> list[float]:
 
 def _runs(moments: Sequence[Moment], gap: float) -> Iterator[list[Moment]]:
     """Moments that follow each other closely."""
-    number, last, labelled = 0, None, []
-    for moment in moments:
-        number += last is not None and moment.seconds - last > gap
-        last = moment.seconds
+    number, labelled = 0, []
+    for before, moment in zip([*moments[:1], *moments], moments, strict=False):
+        number += moment.frame - before.frame > 2 or moment.seconds - before.seconds > gap
         labelled.append((number, moment))
     for _, run in groupby(labelled, key=lambda one: one[0]):
         yield [moment for _, moment in run]
