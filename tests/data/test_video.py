@@ -134,6 +134,22 @@ def test_colours_survive(tmp_path: Path) -> None:
         assert np.abs(found.pixels.astype(int) - image).max() <= 6
 
 
+def test_transparency_is_ignored(tmp_path: Path) -> None:
+    """The colours beneath are as they were coded, whether they are seen or not."""
+    path = tmp_path / "clip.mov"
+    image = np.full((48, 64, 4), (200, 60, 20, 0), np.uint8)
+    image[:, 32:, 3] = 128
+    with av.open(str(path), "w") as container:
+        track = container.add_stream("png", rate=10)
+        track.width, track.height, track.pix_fmt = 64, 48, "rgba"
+        frame = av.VideoFrame.from_ndarray(image, format="rgba")
+        frame.pts = 0
+        container.mux(track.encode(frame))
+        container.mux(track.encode())
+    (found,) = frames(path)
+    assert np.array_equal(found.pixels, image[:, :, :3])
+
+
 def test_nothing_is_read_ahead_of_the_caller(tmp_path: Path) -> None:
     path = write_video(tmp_path / "clip.mp4", TEN)
     opened = frames(path)

@@ -14,7 +14,7 @@ from telltale.data.sample import Sample
 from telltale.data.video import Frame, frames
 from telltale.errors import InvalidConfig, UnsuitableImage
 from telltale.evaluate.video_scoring import VideoScore, score_video, whole
-from telltale.evaluate.video_summary import View
+from telltale.evaluate.video_summary import Moment, View
 from telltale.explain import video_heatmaps
 from telltale.explain.video_heatmaps import drawn, heatmap_film, write_matter
 from telltale.runtime import load
@@ -41,7 +41,7 @@ def test_a_frame_for_each_at_its_time(
         assert not path.exists()
     found = list(frames(path))
     assert [round(1000 * frame.seconds) for frame in found] == TIMES
-    assert found[0].pixels.shape == (120 + 24, 160 + 76, 3)
+    assert found[0].pixels.shape == (120 + 24, 256, 3)
     assert sorted(one.name for one in tmp_path.iterdir()) == ["clip.mp4", "film.mp4"]
     # The legend beside it: red at the top, blue at the foot.
     red, blue = (found[0].pixels[row, 160 + 15].astype(int) for row in (28, 92))
@@ -74,7 +74,7 @@ def test_the_frames_that_matter_as_pictures(tiny_detector: Path, clip: Sample, t
     times = sorted(one.seconds for one in found.matter)
     assert [path.name for path in written] == [f"film.{seconds:.2f}s.png" for seconds in times]
     with Image.open(written[0]) as picture:
-        assert picture.size == (236, 144)
+        assert picture.size == (256, 144)
 
 
 def test_the_frames_that_mattered_to_an_earlier_run_are_removed(
@@ -141,6 +141,34 @@ def test_sides_are_even_and_large_frames_are_scaled(tiny_detector: Path) -> None
         picture = drawn(frame, [], detector)
         assert picture.shape[0] % 2 == picture.shape[1] % 2 == 0
         assert picture.shape[1] <= 960 + 76
+
+
+def test_the_line_below_a_narrow_frame_is_whole(uncalibrated_detector: Path, tiny_detector: Path) -> None:
+    """As wide as below a large one, in a film that is long, too."""
+    for loaded in (load(tiny_detector), load(uncalibrated_detector)):
+        calibrated = loaded.spec.calibration is not None
+        lines = []
+        for width in (20, 67, 640):
+            frame = Frame(number=0, seconds=36_000.4, pixels=shade(0, height=70, width=width))
+            (view,) = whole(frame)
+            said = loaded(frame.pixels)
+            one = Moment(
+                frame=0,
+                seconds=frame.seconds,
+                view=view,
+                frame_shape=(70, width),
+                score=0.88,
+                probability=0.88 if calibrated else None,
+                verdict="likely generated" if calibrated else None,
+                patch_logits_shape=(1, 1),
+                strongest_patch=0.88,
+                strongest_window=(0, 0, 8, 8),
+                enlarged=1.0,
+            )
+            dark = drawn(frame, [(one, said)], loaded)[70:94].min(axis=(0, 2)) < 128
+            lines.append((int(dark.argmax()), int(dark.nonzero()[0].max()), dark.size))
+        assert len({line[:2] for line in lines}) == 1
+        assert all(last < size - 1 for _, last, size in lines)
 
 
 def test_a_whole_image_baseline_has_no_film(tiny_detector: Path, clip: Sample) -> None:

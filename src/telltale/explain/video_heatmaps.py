@@ -26,6 +26,8 @@ from telltale.image import MAX_PIXELS, Pixels, Resized, resize
 ENCODERS = ("libx264", "libopenh264", "mpeg4")
 LONGEST = 960
 _CAPTION = 24
+# Holds the longest line below a frame, "10:00:00.0   P(fake) 0.00   likely generated".
+_LEAST_WIDTH = 256
 # Times in the film are whole milliseconds.
 _TICK = Fraction(1, 1000)
 
@@ -82,7 +84,8 @@ def drawn(frame: Frame, said: Sequence[tuple[Moment, Prediction]], detector: Det
     """One frame with the heatmaps of its views, the legend, and a line with its time and what was said of it.
 
     Returns:
-        RGB of even height and width, at most LONGEST px without the legend and the line.
+        RGB of even height and width, at most LONGEST px without the legend and the line; white beside a frame too
+        narrow for the line.
     """
     height, width = frame.pixels.shape[:2]
     scale = min(1.0, LONGEST / max(height, width))
@@ -95,6 +98,7 @@ def drawn(frame: Frame, said: Sequence[tuple[Moment, Prediction]], detector: Det
         if moment.view.track is not None:
             _box(draw, moment, scale)
     picture = beside(np.asarray(board), legend)
+    picture = np.pad(picture, ((0, 0), (0, max(0, _LEAST_WIDTH - picture.shape[1])), (0, 0)), constant_values=255)
     picture = np.vstack([picture, _caption(frame.seconds, [moment for moment, _ in said], picture.shape[1])])
     return _even(picture)
 
