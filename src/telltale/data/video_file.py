@@ -77,14 +77,17 @@ def stated(stream: Any) -> Fraction | None:
     if stream.container.format.name == "asf":
         return None
     if stream.duration is not None:
-        return Fraction(stream.duration * stream.time_base)
+        # FFmpeg shortens an AVI without its index, as a cut leaves it, to what is there; the header's count stays.
+        frames = stream.frames if stream.container.format.name == "avi" else 0
+        return Fraction(max(stream.duration, frames) * stream.time_base)
     # Matroska: HH:MM:SS.fraction. Some writers leave it at zero.
     parts = stream.metadata.get("DURATION", "").strip("\0").split(":")
     try:
         hours, minutes, seconds = (Fraction(part) for part in parts)
     except ValueError:
         return None
-    return 3600 * hours + 60 * minutes + seconds
+    # It is the time at which the track ends, and a track may begin later than the others.
+    return 3600 * hours + 60 * minutes + seconds - Fraction((stream.start_time or 0) * stream.time_base)
 
 
 def undecodable(found: str, path: Path) -> UndecodableVideo:
