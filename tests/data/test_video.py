@@ -230,6 +230,14 @@ def test_what_is_no_video(tmp_path: Path, data: bytes, words: str) -> None:
     assert str(path) in said
 
 
+def test_what_does_not_open_says_why_and_not_its_own_name(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(b"nothing like a video" * 50)
+    _, said = partial(path)
+    assert "does not open as a video (Invalid data found when processing input)" in said
+    assert said.count("clip.mp4") == 1
+
+
 def test_a_head_without_frames(tmp_path: Path) -> None:
     path = write_video(tmp_path / "clip.mp4", TEN, container_options={"movflags": "faststart"})
     data = path.read_bytes()

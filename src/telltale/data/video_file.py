@@ -38,7 +38,9 @@ def opened(av: Any, path: Path) -> Iterator[Any]:
             container = av.open(stream, options=options)
         # A damaged header can raise nearly anything; each means the same to the caller.
         except (av.error.FFmpegError, ValueError, EOFError) as error:
-            raise undecodable(f"a file that does not open as a video ({error.args[-1]})", path) from error
+            # The last of an FFmpegError's words is the file's own name.
+            why = getattr(error, "strerror", None) or error.args[-1]
+            raise undecodable(f"a file that does not open as a video ({why})", path) from error
         with container:
             yield container
 
