@@ -18,7 +18,7 @@ from PIL import Image
 
 from telltale.cli import main
 from telltale.cli.predict import heatmap_name
-from telltale.evaluate.results import COLUMNS, read_rows
+from telltale.evaluate.results import PREDICTED, read_rows
 from telltale.explain.heatmaps import LEAST_LEGEND
 from telltale.image import Preparation
 from telltale.spec import DetectorSpec
@@ -129,7 +129,7 @@ def test_json_lines_hold_everything(run: Run, pictures: Path, tiny_detector: Pat
     assert done.code == 0
     assert [row["path"] for row in done.rows] == [str(path) for path in sorted(pictures.rglob("*.png"))]
     for row in done.rows:
-        assert list(row) == list(COLUMNS)
+        assert list(row) == list(PREDICTED)
         said = load(tiny_detector)(decode(row["path"]))
         assert row["score"] == pytest.approx(said.score, abs=1e-6)
         assert row["probability"] == pytest.approx(said.probability, abs=1e-6)

@@ -14,7 +14,8 @@ from PIL import Image
 from small_videos import shade, write_sound, write_video
 from telltale.cli import main
 from telltale.cli.predict import heatmap_name
-from telltale.evaluate.results import COLUMNS, read_rows
+from telltale.cli.predict_video import looked_at
+from telltale.evaluate.results import COLUMNS, PREDICTED, read_rows, write_rows
 from telltale.evaluate.video_rows import TIMELINE
 
 Run = Callable[..., tuple[int, str, str]]
@@ -66,8 +67,8 @@ def test_json_rows_hold_the_video_besides(run: Run, mixed: Path) -> None:
     code, out, err = run(mixed, "--json", "--every", 0.5)
     assert (code, err) == (0, "")
     picture, video, _, short = rows(out)
-    assert list(picture) == list(COLUMNS)
-    assert list(video) == [*COLUMNS, "video"]
+    assert list(picture) == list(PREDICTED)
+    assert list(video) == [*PREDICTED, "video"]
     assert video["video"]["frames"] == 6
     assert short["video"]["frames"] == 2
     assert video["probability"] == video["video"]["probability"]
@@ -140,6 +141,52 @@ def test_resuming_beside_another_out_keeps_the_timeline(run: Run, mixed: Path, t
         assert "those of 2 videos that it does not hold" in err
         assert timeline.read_bytes() == before
     assert run(mixed, "--out", out, "--timeline", timeline, "--resume")[0] == 0
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
+def test_a_row_says_how_its_frames_were_chosen_and_a_resume_keeps_to_it(
+    run: Run, mixed: Path, tmp_path: Path, kind: str
+) -> None:
+    out = tmp_path / f"out.{kind}"
+    assert run(mixed / "a.png", mixed / "b.mp4", "--every", 0.3, "--out", out)[0] == 0
+    told = [(row["every_seconds"], row["looked_at"]) for row in read_rows(out, columns=PREDICTED)]
+    assert told == [(None, None), (0.3, "whole frames")]
+    before = out.read_bytes()
+    for words, asked in (
+        (("--every", 0.5), "whole frames every 0.5 s"),
+        (("--every", 0.3, "--faces"), "faces found by the face parser every 0.3 s"),
+    ):
+        code, printed, err = run(mixed, "--out", out, "--resume", *words)
+        assert (code, printed) == (2, "")
+        assert f"expected videos scored by {asked}; found" in err
+        assert f"b.mp4 by whole frames every 0.3 s, in {out}" in err
+        assert "--every 0.3 without --faces" in err
+        assert out.read_bytes() == before
+    assert run(mixed, "--out", out, "--resume", "--every", 0.3)[0] == 0
+    assert len(list(read_rows(out, columns=PREDICTED))) == 4
+
+
+def test_another_face_detector_is_another_choice(tmp_path: Path) -> None:
+    (tmp_path / "one.onnx").write_bytes(b"one")
+    (tmp_path / "two.onnx").write_bytes(b"two")
+    told = {looked_at(True, path) for path in (None, tmp_path / "one.onnx", tmp_path / "two.onnx")}
+    assert len(told | {looked_at(False, None)}) == 4
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
+def test_a_file_of_an_earlier_version_is_gone_on_with_where_it_holds_no_scored_video(
+    run: Run, mixed: Path, tmp_path: Path, kind: str
+) -> None:
+    out = tmp_path / f"out.{kind}"
+    run(mixed, "--out", out)
+    old = [{name: row[name] for name in COLUMNS} for row in read_rows(out, columns=PREDICTED)]
+    write_rows(out, [row for row in old if row["path"].endswith("png")])
+    assert run(mixed, "--out", out, "--resume")[0] == 0
+    assert [row["every_seconds"] for row in read_rows(out, columns=PREDICTED)] == [None, None, 1.0, 1.0]
+    write_rows(out, old)
+    code, _, err = run(mixed, "--out", out, "--resume")
+    assert code == 2
+    assert "b.mp4 without a word of how" in err
 
 
 def test_films_charts_and_frames(run: Run, mixed: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -55,9 +56,9 @@ def predict(
 
     Exit code 0: all scored; 1: some failed, each with its reason; 2: nothing could be done.
     """
-    from telltale.cli.predict_video import VideoWish, look_for, open_timeline
+    from telltale.cli.predict_video import VideoWish, look_for, looked_at, open_timeline, same_choice
     from telltale.cli.sources import find
-    from telltale.evaluate.results import ResultFile, utf8
+    from telltale.evaluate.results import CHOICE, PREDICTED, ResultFile, utf8
 
     if resume and out is None:
         raise InvalidConfig(
@@ -65,16 +66,19 @@ def predict(
         )
     loaded = load_detector(detector, backend=backend, threads=threads)
     look = look_for(faces, face_detector, loaded.threads)
-    sink = None if out is None else ResultFile(out, resume=resume)
+    wish = VideoWish(
+        every=every, looked_at=looked_at(faces, face_detector), look=look, max_pixels=max_pixels, heatmaps=heatmaps
+    )
+    sink = None if out is None else ResultFile(out, resume=resume, columns=PREDICTED, added=CHOICE)
     visit = None if heatmaps is None else _drawing(loaded, heatmaps)
-    done = set() if sink is None else {utf8(row["path"]) for row in _same_weights(sink.kept(), loaded)}
+    kept = () if sink is None else same_choice(_same_weights(sink.kept(), loaded), wish, sink.path)
+    done = {utf8(row["path"]) for row in kept}
     # What came through standard input has no path to be known by.
     samples = (
         sample for sample in find(paths, videos=True) if sample.data is not None or utf8(str(sample.path)) not in done
     )
     moments = None if timeline is None else open_timeline(timeline, sink, done, resume=resume)
-    wish = VideoWish(every=every, look=look, max_pixels=max_pixels, heatmaps=heatmaps, timeline=moments)
-    scored, failed, damaged = _run(loaded, samples, sink, visit, wish, as_json=as_json)
+    scored, failed, damaged = _run(loaded, samples, sink, visit, replace(wish, timeline=moments), as_json=as_json)
     summary(scored, failed, len(done), damaged=damaged)
     if failed or damaged:
         raise typer.Exit(SOME_FAILED if scored or done else NOTHING_DONE)
@@ -101,7 +105,7 @@ def _run(
     noted = as_json
     with sink or nullcontext(), wish.timeline or nullcontext(), progress("scoring") as advance:
         for record in _records(loaded, samples, visit, wish):
-            flat, more = _rows(record, loaded)
+            flat, more = _rows(record, loaded, wish)
             if sink is not None:
                 sink.add(flat)
             if more and not noted and flat["probability"] is not None:
@@ -141,16 +145,17 @@ def _records(
             yield from score_files(loaded, group, workers=loaded.threads, max_pixels=wish.max_pixels, visit=visit)
 
 
-def _rows(record: "Score | VideoScore | Failure", loaded: "Detector") -> "tuple[Row, Row]":
+def _rows(record: "Score | VideoScore | Failure", loaded: "Detector", wish: "VideoWish") -> "tuple[Row, Row]":
     """The row that every picture and video has, and what a video has besides."""
     from telltale import __version__
+    from telltale.evaluate.results import CHOICE
     from telltale.evaluate.scoring import row
     from telltale.evaluate.video_rows import video_record, video_row
     from telltale.evaluate.video_scoring import VideoScore
 
     if isinstance(record, VideoScore):
-        return video_row(record, loaded, __version__), {"video": video_record(record)}
-    return row(record, loaded, __version__), {}
+        return {**video_row(record, loaded, __version__), **wish.choice()}, {"video": video_record(record)}
+    return {**row(record, loaded, __version__), **dict.fromkeys(CHOICE)}, {}
 
 
 def _lines(record: "Score | VideoScore | Failure") -> "Iterable[str]":
