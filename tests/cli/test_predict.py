@@ -237,15 +237,12 @@ def test_the_pixel_limit(run: Run, pictures: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_is_one_line(run: Run, pictures: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    for words, advice in (
-        (("--out", tmp_path / "file" / "out.csv"), "Name another place"),
-        (("--heatmaps", tmp_path / "file"), "Check the path"),
-    ):
+    for words in (("--out", tmp_path / "file" / "out.csv"), ("--heatmaps", tmp_path / "file")):
         done = run(pictures / "a.png", *words)
         assert done.code == 2
         assert len(done.err.splitlines()) == 1
         assert str(tmp_path / "file") in done.err
-        assert advice in done.err
+        assert "Name another place" in done.err
 
 
 # ---------------------------------------------------------------- awkward names

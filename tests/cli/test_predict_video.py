@@ -248,8 +248,34 @@ def test_a_detector_nobody_calibrated(run: Run, mixed: Path, uncalibrated_detect
     assert err == ""
 
 
-def test_a_stride_that_means_nothing(run: Run, mixed: Path) -> None:
-    assert run(mixed, "--every", 0)[0] == 2
+@pytest.mark.parametrize("every", ["0", "inf", "nan", "1e10"])
+def test_a_stride_that_means_nothing(run: Run, mixed: Path, tmp_path: Path, every: str) -> None:
+    out = tmp_path / "out.jsonl"
+    code, printed, err = run(mixed, "--every", every, "--out", out)
+    assert (code, printed) == (2, "")
+    assert "--every" in err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("place", ["/proc/timeline.jsonl", "x" * 250 + ".jsonl"])
+def test_a_timeline_that_cannot_be_written_leaves_no_results_behind(
+    run: Run, mixed: Path, tmp_path: Path, place: str
+) -> None:
+    out, maps = tmp_path / "out.jsonl", tmp_path / "maps"
+    code, printed, err = run(mixed, "--out", out, "--timeline", tmp_path / place, "--heatmaps", maps)
+    assert (code, printed) == (2, "")
+    assert "expected to read and write files" in err
+    # The repaired command is told of no earlier results.
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mixed"]
+
+
+def test_a_file_in_place_of_the_folder_of_heatmaps(run: Run, mixed: Path, tmp_path: Path) -> None:
+    (tmp_path / "maps").touch()
+    code, _, err = run(mixed, "--heatmaps", tmp_path / "maps", "--out", tmp_path / "out.jsonl")
+    assert code == 2
+    assert "expected a folder, new or there already" in err
+    assert "a file of this name" in err
+    assert not (tmp_path / "out.jsonl").exists()
 
 
 # ---------------------------------------------------------------- faces

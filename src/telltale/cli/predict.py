@@ -56,7 +56,7 @@ def predict(
 
     Exit code 0: all scored; 1: some failed, each with its reason; 2: nothing could be done.
     """
-    from telltale.cli.predict_video import VideoWish, look_for, looked_at, open_timeline, same_choice
+    from telltale.cli.predict_video import VideoWish, check_every, look_for, looked_at, open_timeline, same_choice
     from telltale.cli.sources import find
     from telltale.evaluate.results import CHOICE, PREDICTED, ResultFile, utf8
 
@@ -64,13 +64,13 @@ def predict(
         raise InvalidConfig(
             expected="--out FILE with --resume", found="--resume alone", do="Name the file to go on with."
         )
+    check_every(every)
     loaded = load_detector(detector, backend=backend, threads=threads)
     look = look_for(faces, face_detector, loaded.threads)
     wish = VideoWish(
         every=every, looked_at=looked_at(faces, face_detector), look=look, max_pixels=max_pixels, heatmaps=heatmaps
     )
     sink = None if out is None else ResultFile(out, resume=resume, columns=PREDICTED, added=CHOICE)
-    visit = None if heatmaps is None else _drawing(loaded, heatmaps)
     kept = () if sink is None else same_choice(_same_weights(sink.kept(), loaded), wish, sink.path)
     done = {utf8(row["path"]) for row in kept}
     # What came through standard input has no path to be known by.
@@ -78,6 +78,10 @@ def predict(
         sample for sample in find(paths, videos=True) if sample.data is not None or utf8(str(sample.path)) not in done
     )
     moments = None if timeline is None else open_timeline(timeline, sink, done, resume=resume)
+    for file in (sink, moments):
+        if file is not None:
+            file.check_writable()
+    visit = None if heatmaps is None else _drawing(loaded, heatmaps)
     scored, failed, damaged = _run(loaded, samples, sink, visit, replace(wish, timeline=moments), as_json=as_json)
     summary(scored, failed, len(done), damaged=damaged)
     if failed or damaged:
@@ -196,6 +200,7 @@ def _same_weights(rows: "Iterable[dict[str, Any]]", loaded: "Detector") -> "Iter
 def _drawing(loaded: "Detector", folder: Path) -> "Visit":
     """Writes one overlay a picture; the name keeps enough of the path to tell two `1.jpg` apart."""
     from telltale.detector import Prediction
+    from telltale.evaluate.results import make_folder
     from telltale.explain.heatmap_files import write_heatmap
     from telltale.image import Pixels
 
@@ -205,7 +210,7 @@ def _drawing(loaded: "Detector", folder: Path) -> "Visit":
             found=f"the whole-image baseline {loaded.spec.name}",
             do="Leave --heatmaps out, or choose another detector.",
         )
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
 
     def draw(sample: "Sample", pixels: Pixels, prediction: Prediction) -> None:
         write_heatmap(folder / heatmap_name(sample.path), "overlay", pixels, prediction, loaded)

@@ -49,6 +49,21 @@ class VideoWish:
         return {"every_seconds": self.every, "looked_at": self.looked_at}
 
 
+def check_every(every: float) -> None:
+    """Refuse a stride that means nothing once, before any video would fail for it.
+
+    Raises:
+        InvalidConfig: infinite, not a number, or too large.
+    """
+    from telltale.data.video import ENDLESS
+
+    # Nothing compares with what is no number: "not below" is true of it, too.
+    if not every < ENDLESS:
+        raise InvalidConfig(
+            expected=f"--every SECONDS below {ENDLESS:,.0f}", found=f"{every:g}", do="Give the seconds between frames."
+        )
+
+
 def look_for(faces: bool, face_detector: Path | None, threads: int) -> "Callable[[], Look]":
     """What makes the look at one video: whole frames, or faces by YuNet's file or else by the shipped face parser.
 

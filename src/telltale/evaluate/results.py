@@ -81,6 +81,16 @@ class ResultFile:
                 do="Add --resume to go on with it, or choose another name.",
             )
         make_folder(path.parent)
+        self._begun = self.journal.with_name(self.journal.name + ".new")
+
+    def check_writable(self) -> None:
+        """For a run with several files: what cannot be written is said before any of them is begun, and left empty.
+
+        Raises:
+            OSError: no file can be written there.
+        """
+        self._begun.touch()
+        self._begun.unlink()
 
     def kept(self) -> Iterator[Row]:
         """Rows of an earlier run that stand, read from the disk; its failures are tried again.
@@ -106,9 +116,8 @@ class ResultFile:
 
     def __enter__(self) -> "ResultFile":
         """Start the journal with the rows that are kept."""
-        temporary = self.journal.with_name(self.journal.name + ".new")
-        _write_jsonl(temporary, self.kept(), self.columns)
-        temporary.replace(self.journal)
+        _write_jsonl(self._begun, self.kept(), self.columns)
+        self._begun.replace(self.journal)
         self._stream = self.journal.open("a", encoding="utf-8")
         return self
 
