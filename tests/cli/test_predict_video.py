@@ -189,6 +189,32 @@ def test_a_file_of_an_earlier_version_is_gone_on_with_where_it_holds_no_scored_v
     assert "b.mp4 without a word of how" in err
 
 
+def test_a_file_named_twice_is_scored_once_under_its_first_spelling(
+    run: Run, mixed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(mixed)
+    out, timeline = tmp_path / "out.csv", tmp_path / "timeline.csv"
+    words = ("b.mp4", "./b.mp4", mixed / "b.mp4", "../mixed/a.png", mixed, "--out", out, "--timeline", timeline)
+    code, _, err = run(*words)
+    assert code == 0
+    paths = [row["path"] for row in read_rows(out, columns=PREDICTED)]
+    assert paths == ["b.mp4", "../mixed/a.png", str(mixed / "c.png"), str(mixed / "d.mkv")]
+    assert [row["time"] for row in read_rows(timeline, columns=TIMELINE) if "b.mp4" in row["path"]] == [0, 1, 2]
+    (said,) = (line for line in err.splitlines() if "named more than once" in line)
+    assert said.endswith("scored once under its first spelling: b.mp4 and 3 more")
+    # What is finished under one spelling is finished under every other.
+    assert run(mixed / "b.mp4", "--out", out, "--resume")[0] == 0
+    assert len(list(read_rows(out, columns=PREDICTED))) == 4
+
+
+def test_a_link_is_a_file_of_its_own(run: Run, mixed: Path) -> None:
+    (mixed / "link.png").symlink_to(mixed / "a.png")
+    (mixed / "other").symlink_to(mixed)
+    _, out, err = run(mixed / "a.png", mixed / "link.png", mixed / "other" / "a.png")
+    assert len(out.splitlines()) == 2
+    assert "first spelling" in err
+
+
 def test_films_charts_and_frames(run: Run, mixed: Path, tmp_path: Path) -> None:
     maps = tmp_path / "maps"
     assert run(mixed, "--heatmaps", maps)[0] == 0

@@ -57,7 +57,7 @@ def predict(
     Exit code 0: all scored; 1: some failed, each with its reason; 2: nothing could be done.
     """
     from telltale.cli.predict_video import VideoWish, check_every, look_for, looked_at, open_timeline, same_choice
-    from telltale.cli.sources import find
+    from telltale.cli.sources import Once, find
     from telltale.evaluate.results import CHOICE, PREDICTED, ResultFile, utf8
 
     if resume and out is None:
@@ -73,16 +73,16 @@ def predict(
     sink = None if out is None else ResultFile(out, resume=resume, columns=PREDICTED, added=CHOICE)
     kept = () if sink is None else same_choice(_same_weights(sink.kept(), loaded), wish, sink.path)
     done = {utf8(row["path"]) for row in kept}
-    # What came through standard input has no path to be known by.
-    samples = (
-        sample for sample in find(paths, videos=True) if sample.data is not None or utf8(str(sample.path)) not in done
-    )
+    once = Once(done)
+    samples = once.of(find(paths, videos=True))
     moments = None if timeline is None else open_timeline(timeline, sink, done, resume=resume)
     for file in (sink, moments):
         if file is not None:
             file.check_writable()
     visit = None if heatmaps is None else _drawing(loaded, heatmaps)
     scored, failed, damaged = _run(loaded, samples, sink, visit, replace(wish, timeline=moments), as_json=as_json)
+    if once.again:
+        print(_of_repeats(once.again, once.example), file=sys.stderr)
     summary(scored, failed, len(done), damaged=damaged)
     if failed or damaged:
         raise typer.Exit(SOME_FAILED if scored or done else NOTHING_DONE)
@@ -132,6 +132,11 @@ def _of_small(count: int, loaded: "Detector") -> str:
         f"telltale: note: {count} {were} smaller than the {loaded.spec.preparation.side} px that this detector looks "
         "at, and enlarged first, which may make false alarms likelier (docs/runtime.md)"
     )
+
+
+def _of_repeats(count: int, example: str) -> str:
+    more = f" and {count - 1:,} more" if count > 1 else ""
+    return one_line(f"telltale: note: named more than once, and scored once under its first spelling: {example}{more}")
 
 
 def _records(
