@@ -215,6 +215,22 @@ def test_a_link_is_a_file_of_its_own(run: Run, mixed: Path) -> None:
     assert "first spelling" in err
 
 
+def test_transport_streams_are_found_in_folders_and_typescript_is_not(run: Run, mixed: Path) -> None:
+    write_video(mixed / "e.ts", THIRTY)
+    (mixed / "f.ts").write_text("export const one = 1;\n" * 50)
+    code, out, _ = run(mixed)
+    assert code == 0
+    assert [line.rsplit("/", 1)[1] for line in out.splitlines()] == ["a.png", "b.mp4", "c.png", "d.mkv", "e.ts"]
+
+
+def test_a_video_with_another_ending_learns_which_endings_are_videos(run: Run, mixed: Path) -> None:
+    (mixed / "b.mp4").rename(mixed / "b.mts")
+    for path in (mixed / "b.mts", mixed / "missing.film"):
+        code, out, _ = run(path)
+        assert code == 2
+        assert ("Videos are known by their ending: .3gp .avi" in out) == path.exists()
+
+
 def test_films_charts_and_frames(run: Run, mixed: Path, tmp_path: Path) -> None:
     maps = tmp_path / "maps"
     assert run(mixed, "--heatmaps", maps)[0] == 0

@@ -151,7 +151,20 @@ def _records(
         if is_film:
             yield from (score(loaded, sample, wish) for sample in group)
         else:
-            yield from score_files(loaded, group, workers=loaded.threads, max_pixels=wish.max_pixels, visit=visit)
+            scored = score_files(loaded, group, workers=loaded.threads, max_pixels=wish.max_pixels, visit=visit)
+            yield from map(_hinted, scored)
+
+
+def _hinted(record: "Score | Failure") -> "Score | Failure":
+    """A video with another ending was read as a picture: whoever named it learns why."""
+    from telltale.cli.sources import ENDINGS
+    from telltale.data.video_file import endings
+    from telltale.evaluate.scoring import Failure
+
+    path = record.sample.path
+    if not isinstance(record, Failure) or path.suffix.lower() in ENDINGS or not os.path.isfile(path):  # noqa: PTH113
+        return record
+    return replace(record, error=f"{record.error} Videos are known by their ending: {endings()}.")
 
 
 def _rows(record: "Score | VideoScore | Failure", loaded: "Detector", wish: "VideoWish") -> "tuple[Row, Row]":

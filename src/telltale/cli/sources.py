@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 
 from telltale.data.sample import Sample
-from telltale.data.video_file import ENDINGS as VIDEOS
+from telltale.data.video_file import is_video
 from telltale.errors import InvalidConfig, require
 from telltale.evaluate.results import utf8
 
@@ -34,7 +34,7 @@ def find(words: list[str], *, videos: bool = False) -> Iterator[Sample]:
     Raises:
         InvalidConfig: a word that names nothing, or a list that cannot be read or has no paths.
     """
-    return chain.from_iterable([_behind(word, ENDINGS | VIDEOS if videos else ENDINGS) for word in words])
+    return chain.from_iterable([_behind(word, videos=videos) for word in words])
 
 
 @dataclass(slots=True)
@@ -80,14 +80,14 @@ def _resolved(folder: str) -> str:
     return folder if "\0" in folder else os.path.realpath(folder)
 
 
-def _behind(word: str, endings: frozenset[str]) -> Iterator[Sample]:
+def _behind(word: str, *, videos: bool) -> Iterator[Sample]:
     if not word:
         raise InvalidConfig(expected="a path", found="an empty word", do="Check the variable it came from.")
     if word == "-":
         return _standard_input(sys.stdin.buffer.read())
     path = Path(word)
     if os.path.isdir(word):  # noqa: PTH112 (Path.is_dir raises where a name is too long or a folder closed)
-        return (Sample(path=found) for found in _in_folder(path, endings))
+        return (Sample(path=found) for found in _in_folder(path, videos=videos))
     if path.suffix.lower() in LISTS and path.is_file():
         return (Sample(path=path.parent / found) for found in _in_list(path))
     # A file that is not there becomes a failed row: one wrong name must not stop the others.
@@ -96,8 +96,12 @@ def _behind(word: str, endings: frozenset[str]) -> Iterator[Sample]:
     return _in_glob(word)
 
 
-def _in_folder(folder: Path, endings: frozenset[str]) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in endings and path.is_file())
+def _in_folder(folder: Path, *, videos: bool) -> list[Path]:
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if (path.suffix.lower() in ENDINGS or (videos and is_video(path))) and path.is_file()
+    )
 
 
 def _in_glob(pattern: str) -> Iterator[Sample]:
