@@ -18,7 +18,7 @@ from PIL import Image
 
 from telltale.cli import main
 from telltale.cli.predict import heatmap_name
-from telltale.evaluate.results import COLUMNS, read_rows
+from telltale.evaluate.results import PREDICTED, read_rows
 from telltale.explain.heatmaps import LEAST_LEGEND
 from telltale.image import Preparation
 from telltale.spec import DetectorSpec
@@ -129,7 +129,7 @@ def test_json_lines_hold_everything(run: Run, pictures: Path, tiny_detector: Pat
     assert done.code == 0
     assert [row["path"] for row in done.rows] == [str(path) for path in sorted(pictures.rglob("*.png"))]
     for row in done.rows:
-        assert list(row) == list(COLUMNS)
+        assert list(row) == list(PREDICTED)
         said = load(tiny_detector)(decode(row["path"]))
         assert row["score"] == pytest.approx(said.score, abs=1e-6)
         assert row["probability"] == pytest.approx(said.probability, abs=1e-6)
@@ -158,7 +158,8 @@ def test_folders_globs_lists_and_standard_input_together(run: Run, pictures: Pat
     words = (pictures / "one", pictures / "?.png", pictures / "list.csv", pictures / "list.txt", "-")
     done = run(*words, "--json", stdin=str(pictures / "b.png").encode())
     names = [str(Path(row["path"]).relative_to(pictures)) for row in done.rows]
-    assert names == ["one/same.png", "a.png", "b.png", "a.png", "two/same.png", "b.png"]
+    # Once each, where they are named first.
+    assert names == ["one/same.png", "a.png", "b.png", "two/same.png"]
 
 
 def test_a_picture_through_standard_input(run: Run, pictures: Path) -> None:
@@ -237,15 +238,12 @@ def test_the_pixel_limit(run: Run, pictures: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_is_one_line(run: Run, pictures: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    for words, advice in (
-        (("--out", tmp_path / "file" / "out.csv"), "Name another place"),
-        (("--heatmaps", tmp_path / "file"), "Check the path"),
-    ):
+    for words in (("--out", tmp_path / "file" / "out.csv"), ("--heatmaps", tmp_path / "file")):
         done = run(pictures / "a.png", *words)
         assert done.code == 2
         assert len(done.err.splitlines()) == 1
         assert str(tmp_path / "file") in done.err
-        assert advice in done.err
+        assert "Name another place" in done.err
 
 
 # ---------------------------------------------------------------- awkward names

@@ -15,7 +15,8 @@ from PIL import Image
 from small_videos import shade, write_sound, write_video
 from telltale.cli import main
 from telltale.cli.predict import heatmap_name
-from telltale.evaluate.results import COLUMNS, read_rows
+from telltale.cli.predict_video import looked_at
+from telltale.evaluate.results import COLUMNS, PREDICTED, read_rows, write_rows
 from telltale.evaluate.video_rows import TIMELINE
 from telltale.image import Preparation
 from telltale.spec import DetectorSpec
@@ -69,8 +70,8 @@ def test_json_rows_hold_the_video_besides(run: Run, mixed: Path) -> None:
     code, out, err = run(mixed, "--json", "--every", 0.5)
     assert (code, err) == (0, "")
     picture, video, _, short = rows(out)
-    assert list(picture) == list(COLUMNS)
-    assert list(video) == [*COLUMNS, "video"]
+    assert list(picture) == list(PREDICTED)
+    assert list(video) == [*PREDICTED, "video"]
     assert video["video"]["frames"] == 6
     assert short["video"]["frames"] == 2
     assert video["probability"] == video["video"]["probability"]
@@ -143,6 +144,94 @@ def test_resuming_beside_another_out_keeps_the_timeline(run: Run, mixed: Path, t
         assert "those of 2 videos that it does not hold" in err
         assert timeline.read_bytes() == before
     assert run(mixed, "--out", out, "--timeline", timeline, "--resume")[0] == 0
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
+def test_a_row_says_how_its_frames_were_chosen_and_a_resume_keeps_to_it(
+    run: Run, mixed: Path, tmp_path: Path, kind: str
+) -> None:
+    out = tmp_path / f"out.{kind}"
+    assert run(mixed / "a.png", mixed / "b.mp4", "--every", 0.3, "--out", out)[0] == 0
+    told = [(row["every_seconds"], row["looked_at"]) for row in read_rows(out, columns=PREDICTED)]
+    assert told == [(None, None), (0.3, "whole frames")]
+    before = out.read_bytes()
+    for words, asked in (
+        (("--every", 0.5), "whole frames every 0.5 s"),
+        (("--every", 0.3, "--faces"), "faces found by the face parser every 0.3 s"),
+    ):
+        code, printed, err = run(mixed, "--out", out, "--resume", *words)
+        assert (code, printed) == (2, "")
+        assert f"expected videos scored by {asked}; found" in err
+        assert f"b.mp4 by whole frames every 0.3 s, in {out}" in err
+        assert "--every 0.3 without --faces" in err
+        assert out.read_bytes() == before
+    assert run(mixed, "--out", out, "--resume", "--every", 0.3)[0] == 0
+    assert len(list(read_rows(out, columns=PREDICTED))) == 4
+
+
+def test_another_face_detector_is_another_choice(tmp_path: Path) -> None:
+    (tmp_path / "one.onnx").write_bytes(b"one")
+    (tmp_path / "two.onnx").write_bytes(b"two")
+    told = {looked_at(True, path) for path in (None, tmp_path / "one.onnx", tmp_path / "two.onnx")}
+    assert len(told | {looked_at(False, None)}) == 4
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
+def test_a_file_of_an_earlier_version_is_gone_on_with_where_it_holds_no_scored_video(
+    run: Run, mixed: Path, tmp_path: Path, kind: str
+) -> None:
+    out = tmp_path / f"out.{kind}"
+    run(mixed, "--out", out)
+    old = [{name: row[name] for name in COLUMNS} for row in read_rows(out, columns=PREDICTED)]
+    write_rows(out, [row for row in old if row["path"].endswith("png")])
+    assert run(mixed, "--out", out, "--resume")[0] == 0
+    assert [row["every_seconds"] for row in read_rows(out, columns=PREDICTED)] == [None, None, 1.0, 1.0]
+    write_rows(out, old)
+    code, _, err = run(mixed, "--out", out, "--resume")
+    assert code == 2
+    assert "b.mp4 without a word of how" in err
+
+
+def test_a_file_named_twice_is_scored_once_under_its_first_spelling(
+    run: Run, mixed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(mixed)
+    out, timeline = tmp_path / "out.csv", tmp_path / "timeline.csv"
+    words = ("b.mp4", "./b.mp4", mixed / "b.mp4", "../mixed/a.png", mixed, "--out", out, "--timeline", timeline)
+    code, _, err = run(*words)
+    assert code == 0
+    paths = [row["path"] for row in read_rows(out, columns=PREDICTED)]
+    assert paths == ["b.mp4", "../mixed/a.png", str(mixed / "c.png"), str(mixed / "d.mkv")]
+    assert [row["time"] for row in read_rows(timeline, columns=TIMELINE) if "b.mp4" in row["path"]] == [0, 1, 2]
+    (said,) = (line for line in err.splitlines() if "named more than once" in line)
+    assert said.endswith("scored once under its first spelling: b.mp4 and 3 more")
+    # What is finished under one spelling is finished under every other.
+    assert run(mixed / "b.mp4", "--out", out, "--resume")[0] == 0
+    assert len(list(read_rows(out, columns=PREDICTED))) == 4
+
+
+def test_a_link_is_a_file_of_its_own(run: Run, mixed: Path) -> None:
+    (mixed / "link.png").symlink_to(mixed / "a.png")
+    (mixed / "other").symlink_to(mixed)
+    _, out, err = run(mixed / "a.png", mixed / "link.png", mixed / "other" / "a.png")
+    assert len(out.splitlines()) == 2
+    assert "first spelling" in err
+
+
+def test_transport_streams_are_found_in_folders_and_typescript_is_not(run: Run, mixed: Path) -> None:
+    write_video(mixed / "e.ts", THIRTY)
+    (mixed / "f.ts").write_text("export const one = 1;\n" * 50)
+    code, out, _ = run(mixed)
+    assert code == 0
+    assert [line.rsplit("/", 1)[1] for line in out.splitlines()] == ["a.png", "b.mp4", "c.png", "d.mkv", "e.ts"]
+
+
+def test_a_video_with_another_ending_learns_which_endings_are_videos(run: Run, mixed: Path) -> None:
+    (mixed / "b.mp4").rename(mixed / "b.mts")
+    for path in (mixed / "b.mts", mixed / "missing.film"):
+        code, out, _ = run(path)
+        assert code == 2
+        assert ("Videos are known by their ending: .3gp .avi" in out) == path.exists()
 
 
 def test_films_charts_and_frames(run: Run, mixed: Path, tmp_path: Path) -> None:
@@ -221,8 +310,34 @@ def test_frames_that_had_to_be_enlarged_are_said_to_be(
     assert "enlarged" not in out + err
 
 
-def test_a_stride_that_means_nothing(run: Run, mixed: Path) -> None:
-    assert run(mixed, "--every", 0)[0] == 2
+@pytest.mark.parametrize("every", ["0", "inf", "nan", "1e10"])
+def test_a_stride_that_means_nothing(run: Run, mixed: Path, tmp_path: Path, every: str) -> None:
+    out = tmp_path / "out.jsonl"
+    code, printed, err = run(mixed, "--every", every, "--out", out)
+    assert (code, printed) == (2, "")
+    assert "--every" in err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("place", ["/proc/timeline.jsonl", "x" * 250 + ".jsonl"])
+def test_a_timeline_that_cannot_be_written_leaves_no_results_behind(
+    run: Run, mixed: Path, tmp_path: Path, place: str
+) -> None:
+    out, maps = tmp_path / "out.jsonl", tmp_path / "maps"
+    code, printed, err = run(mixed, "--out", out, "--timeline", tmp_path / place, "--heatmaps", maps)
+    assert (code, printed) == (2, "")
+    assert "expected to read and write files" in err
+    # The repaired command is told of no earlier results.
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mixed"]
+
+
+def test_a_file_in_place_of_the_folder_of_heatmaps(run: Run, mixed: Path, tmp_path: Path) -> None:
+    (tmp_path / "maps").touch()
+    code, _, err = run(mixed, "--heatmaps", tmp_path / "maps", "--out", tmp_path / "out.jsonl")
+    assert code == 2
+    assert "expected a folder, new or there already" in err
+    assert "a file of this name" in err
+    assert not (tmp_path / "out.jsonl").exists()
 
 
 # ---------------------------------------------------------------- faces

@@ -184,6 +184,37 @@ def test_a_cut_between_two_frames_is_noticed_by_the_length_the_header_states(tmp
     assert "the end, 3.0 s by the header, after 1.20 s" in said
 
 
+def test_an_avi_cut_between_two_frames_is_noticed_though_its_index_is_gone(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "clip.avi", TEN * 6)
+    with av.open(str(path)) as container:
+        starts = [packet.pos for packet in container.demux(video=0) if packet.size]
+    path.write_bytes(path.read_bytes()[: starts[40]])
+    found, said = partial(path)
+    assert len(found) == 40
+    assert "the end, 6.0 s by the header, after 4.00 s" in said
+
+
+@pytest.mark.parametrize("ending", ["mkv", "webm", "mp4", "avi"])
+def test_pictures_that_begin_later_than_the_file_are_no_damage(tmp_path: Path, ending: str) -> None:
+    codec = "libvpx" if ending == "webm" else "mpeg4"
+    if codec not in av.codecs_available:
+        pytest.skip(f"this FFmpeg has no {codec} encoder")
+    times = [2000 + 100 * index for index in range(10)]
+    path = write_video(tmp_path / f"clip.{ending}", TEN, milliseconds=times, codec=codec)
+    found = list(frames(path))
+    assert len(found) >= 10
+    assert found[0].seconds == 0
+
+
+def test_a_late_beginning_hides_no_cut(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "clip.mkv", TEN * 3, milliseconds=[2000 + 100 * index for index in range(30)])
+    with av.open(str(path)) as container:
+        starts = [packet.pos for packet in container.demux(video=0) if packet.size]
+    path.write_bytes(path.read_bytes()[: starts[12]])
+    _, said = partial(path)
+    assert "the end, 3.0 s by the header, after 1.20 s" in said
+
+
 def test_damage_in_the_middle_is_passed_over(tmp_path: Path) -> None:
     path = write_video(tmp_path / "clip.mp4", TEN * 3, options={"g": "1"})
     with av.open(str(path)) as container:
@@ -236,6 +267,14 @@ def test_what_is_no_video(tmp_path: Path, data: bytes, words: str) -> None:
     assert not found
     assert words in said
     assert str(path) in said
+
+
+def test_what_does_not_open_says_why_and_not_its_own_name(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(b"nothing like a video" * 50)
+    _, said = partial(path)
+    assert "does not open as a video (Invalid data found when processing input)" in said
+    assert said.count("clip.mp4") == 1
 
 
 def test_a_head_without_frames(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from telltale.evaluate.results import COLUMNS, write_rows
+from telltale.evaluate.results import COLUMNS, PREDICTED, write_rows
 
 HARM = "<img src=x onerror=alert(1)>"
 SCRIPT = "</script><script>document.title='harmed'</script>"
@@ -38,9 +38,14 @@ def failure(path: str, error: str) -> dict[str, Any]:
     return dict.fromkeys(COLUMNS) | about
 
 
+def film(path: str, probability: float = 0.5, **more: Any) -> dict[str, Any]:
+    """One row as `telltale predict` writes it of a video."""
+    return prediction(path, probability, every_seconds=1.0, looked_at="whole frames", **more)
+
+
 def predictions(path: Path, rows: list[dict[str, Any]]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_rows(path, rows)
+    write_rows(path, [dict.fromkeys(PREDICTED) | row for row in rows], columns=PREDICTED)
     return path
 
 

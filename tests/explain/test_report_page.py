@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_folders import HARM, SCRIPT, everything, prediction, predictions
+from report_folders import HARM, SCRIPT, everything, failure, film, prediction, predictions
 
 from telltale.explain import report_table
 from telltale.explain.report_files import find, is_report
@@ -111,6 +111,25 @@ def test_pictures_are_limited_and_what_is_left_out_is_said(tmp_path: Path) -> No
     none = text(run, pictures=0)
     assert "data:image" not in none
     assert "No pictures" in none
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_videos_are_called_videos_and_a_damaged_one_keeps_its_verdict(tmp_path: Path, kind: str) -> None:
+    films = [film("a.mp4", error="found a damaged one after 1.00 s"), film("b.ts", 0.9), failure("c.mp4", "sound only")]
+    predictions(tmp_path / f"p.{kind}", films)
+    shown = text(tmp_path)
+    assert "3 videos, " in shown
+    assert "<th scope=col class=number>videos<" in shown
+    assert "2 not shown: videos, of which telltale predict --heatmaps writes films and charts" in shown
+    assert "not there any more" not in shown
+    rows = island(read(shown))
+    names = rows["words"]["verdict"]
+    assert [names["names"][at] for at in names["of"]] == ["inconclusive", "likely generated", "failed"]
+    assert "after 1.00 s" in rows["error"]["0"]
+    predictions(tmp_path / f"p.{kind}", [*films, prediction("d.png")])
+    shown = text(tmp_path)
+    assert "4 pictures and videos, " in shown
+    assert "1 not shown: not there any more" in shown
 
 
 def test_the_table_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -55,26 +56,33 @@ def predict(
 
     Exit code 0: all scored; 1: some failed, each with its reason; 2: nothing could be done.
     """
-    from telltale.cli.predict_video import VideoWish, look_for, open_timeline
-    from telltale.cli.sources import find
-    from telltale.evaluate.results import ResultFile, utf8
+    from telltale.cli.predict_video import VideoWish, check_every, look_for, looked_at, open_timeline, same_choice
+    from telltale.cli.sources import Once, find
+    from telltale.evaluate.results import CHOICE, PREDICTED, ResultFile, utf8
 
     if resume and out is None:
         raise InvalidConfig(
             expected="--out FILE with --resume", found="--resume alone", do="Name the file to go on with."
         )
+    check_every(every)
     loaded = load_detector(detector, backend=backend, threads=threads)
     look = look_for(faces, face_detector, loaded.threads)
-    sink = None if out is None else ResultFile(out, resume=resume)
-    visit = None if heatmaps is None else _drawing(loaded, heatmaps)
-    done = set() if sink is None else {utf8(row["path"]) for row in _same_weights(sink.kept(), loaded)}
-    # What came through standard input has no path to be known by.
-    samples = (
-        sample for sample in find(paths, videos=True) if sample.data is not None or utf8(str(sample.path)) not in done
+    wish = VideoWish(
+        every=every, looked_at=looked_at(faces, face_detector), look=look, max_pixels=max_pixels, heatmaps=heatmaps
     )
+    sink = None if out is None else ResultFile(out, resume=resume, columns=PREDICTED, added=CHOICE)
+    kept = () if sink is None else same_choice(_same_weights(sink.kept(), loaded), wish, sink.path)
+    done = {utf8(row["path"]) for row in kept}
+    once = Once(done)
+    samples = once.of(find(paths, videos=True))
     moments = None if timeline is None else open_timeline(timeline, sink, done, resume=resume)
-    wish = VideoWish(every=every, look=look, max_pixels=max_pixels, heatmaps=heatmaps, timeline=moments)
-    scored, failed, damaged = _run(loaded, samples, sink, visit, wish, as_json=as_json)
+    for file in (sink, moments):
+        if file is not None:
+            file.check_writable()
+    visit = None if heatmaps is None else _drawing(loaded, heatmaps)
+    scored, failed, damaged = _run(loaded, samples, sink, visit, replace(wish, timeline=moments), as_json=as_json)
+    if once.again:
+        print(_of_repeats(once.again, once.example), file=sys.stderr)
     summary(scored, failed, len(done), damaged=damaged)
     if failed or damaged:
         raise typer.Exit(SOME_FAILED if scored or done else NOTHING_DONE)
@@ -101,7 +109,7 @@ def _run(
     noted = as_json
     with sink or nullcontext(), wish.timeline or nullcontext(), progress("scoring") as advance:
         for record in _records(loaded, samples, visit, wish):
-            flat, more = _rows(record, loaded)
+            flat, more = _rows(record, loaded, wish)
             if sink is not None:
                 sink.add(flat)
             if more and not noted and flat["probability"] is not None:
@@ -142,6 +150,11 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}{'s' * (number > 1)}" if number else ""
 
 
+def _of_repeats(count: int, example: str) -> str:
+    more = f" and {count - 1:,} more" if count > 1 else ""
+    return one_line(f"telltale: note: named more than once, and scored once under its first spelling: {example}{more}")
+
+
 def _records(
     loaded: "Detector", samples: "Iterable[Sample]", visit: "Visit | None", wish: "VideoWish"
 ) -> "Iterator[Score | VideoScore | Failure]":
@@ -154,19 +167,33 @@ def _records(
         if is_film:
             yield from (score(loaded, sample, wish) for sample in group)
         else:
-            yield from score_files(loaded, group, workers=loaded.threads, max_pixels=wish.max_pixels, visit=visit)
+            scored = score_files(loaded, group, workers=loaded.threads, max_pixels=wish.max_pixels, visit=visit)
+            yield from map(_hinted, scored)
 
 
-def _rows(record: "Score | VideoScore | Failure", loaded: "Detector") -> "tuple[Row, Row]":
+def _hinted(record: "Score | Failure") -> "Score | Failure":
+    """A video with another ending was read as a picture: whoever named it learns why."""
+    from telltale.cli.sources import ENDINGS
+    from telltale.data.video_file import endings
+    from telltale.evaluate.scoring import Failure
+
+    path = record.sample.path
+    if not isinstance(record, Failure) or path.suffix.lower() in ENDINGS or not os.path.isfile(path):  # noqa: PTH113
+        return record
+    return replace(record, error=f"{record.error} Videos are known by their ending: {endings()}.")
+
+
+def _rows(record: "Score | VideoScore | Failure", loaded: "Detector", wish: "VideoWish") -> "tuple[Row, Row]":
     """The row that every picture and video has, and what a video has besides."""
     from telltale import __version__
+    from telltale.evaluate.results import CHOICE
     from telltale.evaluate.scoring import row
     from telltale.evaluate.video_rows import video_record, video_row
     from telltale.evaluate.video_scoring import VideoScore
 
     if isinstance(record, VideoScore):
-        return video_row(record, loaded, __version__), {"video": video_record(record)}
-    return row(record, loaded, __version__), {}
+        return {**video_row(record, loaded, __version__), **wish.choice()}, {"video": video_record(record)}
+    return {**row(record, loaded, __version__), **dict.fromkeys(CHOICE)}, {}
 
 
 def _lines(record: "Score | VideoScore | Failure") -> "Iterable[str]":
@@ -207,6 +234,7 @@ def _same_weights(rows: "Iterable[dict[str, Any]]", loaded: "Detector") -> "Iter
 def _drawing(loaded: "Detector", folder: Path) -> "Visit":
     """Writes one overlay a picture; the name keeps enough of the path to tell two `1.jpg` apart."""
     from telltale.detector import Prediction
+    from telltale.evaluate.results import make_folder
     from telltale.explain.heatmap_files import write_heatmap
     from telltale.image import Pixels
 
@@ -216,7 +244,7 @@ def _drawing(loaded: "Detector", folder: Path) -> "Visit":
             found=f"the whole-image baseline {loaded.spec.name}",
             do="Leave --heatmaps out, or choose another detector.",
         )
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
 
     def draw(sample: "Sample", pixels: Pixels, prediction: Prediction) -> None:
         write_heatmap(folder / heatmap_name(sample.path), "overlay", pixels, prediction, loaded)

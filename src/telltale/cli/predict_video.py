@@ -8,17 +8,20 @@ from telltale.cli.progress import one_line
 from telltale.errors import InvalidConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from telltale.data.sample import Sample
     from telltale.data.tracks import FindFaces
     from telltale.detector import Detector
-    from telltale.evaluate.results import ResultFile
+    from telltale.evaluate.results import ResultFile, Row
     from telltale.evaluate.scoring import Failure
     from telltale.evaluate.video_scoring import Look, VideoScore
     from telltale.evaluate.video_summary import Summary
 
 NOTE = "telltale: note: P(fake) and its thresholds were calibrated on single pictures, not on videos"
+
+# Of each frame, what is scored; after FACES comes what finds them.
+WHOLE, FACES = "whole frames", "faces found by"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +30,7 @@ class VideoWish:
 
     Attributes:
         every: seconds between frames.
+        looked_at: in words, what of each frame `look` takes.
         look: makes what looks at one video: whole frames, or faces.
         max_pixels: of a frame.
         heatmaps: folder for the film of heatmaps, the frames that matter and the chart; None for none.
@@ -34,10 +38,30 @@ class VideoWish:
     """
 
     every: float
+    looked_at: str
     look: "Callable[[], Look]"
     max_pixels: int
     heatmaps: Path | None
-    timeline: "ResultFile | None"
+    timeline: "ResultFile | None" = None
+
+    def choice(self) -> "Row":
+        """How frames are chosen, as columns of a video's row."""
+        return {"every_seconds": self.every, "looked_at": self.looked_at}
+
+
+def check_every(every: float) -> None:
+    """Refuse a stride that means nothing once, before any video would fail for it.
+
+    Raises:
+        InvalidConfig: infinite, not a number, or too large.
+    """
+    from telltale.data.video import ENDLESS
+
+    # Nothing compares with what is no number: "not below" is true of it, too.
+    if not every < ENDLESS:
+        raise InvalidConfig(
+            expected=f"--every SECONDS below {ENDLESS:,.0f}", found=f"{every:g}", do="Give the seconds between frames."
+        )
 
 
 def look_for(faces: bool, face_detector: Path | None, threads: int) -> "Callable[[], Look]":
@@ -60,6 +84,54 @@ def look_for(faces: bool, face_detector: Path | None, threads: int) -> "Callable
 
     find = _finder(face_detector, threads)
     return lambda: look_at_faces(find)
+
+
+def looked_at(faces: bool, face_detector: Path | None) -> str:
+    """What of each frame is scored, in words; another file of a face detector finds other faces."""
+    from hashlib import sha256
+
+    if not faces:
+        return WHOLE
+    if face_detector is None:
+        return f"{FACES} the face parser"
+    return f"{FACES} detector {sha256(face_detector.read_bytes()).hexdigest()[:12]}"
+
+
+def same_choice(rows: "Iterable[Row]", wish: VideoWish, out: Path) -> "Iterator[Row]":
+    """Hand on the rows of an earlier run; videos whose frames were chosen otherwise must not mix with ours.
+
+    Raises:
+        InvalidConfig: another stride, other faces, or a video of which the file does not tell.
+    """
+    from telltale.data.video_file import is_video
+
+    asked = wish.choice()
+    for row in rows:
+        found = {name: row[name] for name in asked}
+        if found["every_seconds"] is not None:
+            if found != asked:
+                raise _other_choice(f"{row['path']} by {_in_words(found)}, in {out}", asked, _options(found))
+        # Rows of an earlier version do not tell; of a picture there is nothing to tell.
+        elif is_video(Path(row["path"])):
+            raise _other_choice(f"{row['path']} without a word of how, in {out}", asked, "")
+        yield row
+
+
+def _other_choice(found: str, asked: "Row", options: str) -> InvalidConfig:
+    same = f", or ask for the same again: {options}" if options else ""
+    return InvalidConfig(
+        expected=f"videos scored by {_in_words(asked)}", found=found, do=f"Write to another file{same}."
+    )
+
+
+def _in_words(choice: "Row") -> str:
+    return f"{choice['looked_at']} every {choice['every_seconds']:.12g} s"
+
+
+def _options(choice: "Row") -> str:
+    """Those that choose frames alike."""
+    words = "without --faces" if choice["looked_at"] == WHOLE else f"with --faces ({choice['looked_at']})"
+    return f"--every {choice['every_seconds']:.12g} {words}"
 
 
 def _finder(face_detector: Path | None, threads: int) -> "FindFaces":

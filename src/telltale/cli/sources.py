@@ -5,12 +5,15 @@ import glob
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 
 from telltale.data.sample import Sample
-from telltale.data.video_file import ENDINGS as VIDEOS
+from telltale.data.video_file import is_video
 from telltale.errors import InvalidConfig, require
+from telltale.evaluate.results import utf8
 
 # What `telltale predict FOLDER` looks at; a file named on the command line is tried whatever its ending.
 ENDINGS = frozenset(
@@ -31,17 +34,60 @@ def find(words: list[str], *, videos: bool = False) -> Iterator[Sample]:
     Raises:
         InvalidConfig: a word that names nothing, or a list that cannot be read or has no paths.
     """
-    return chain.from_iterable([_behind(word, ENDINGS | VIDEOS if videos else ENDINGS) for word in words])
+    return chain.from_iterable([_behind(word, videos=videos) for word in words])
 
 
-def _behind(word: str, endings: frozenset[str]) -> Iterator[Sample]:
+@dataclass(slots=True)
+class Once:
+    """Hands on each file once, under the first of its spellings.
+
+    A link is a file of its own: whoever made it wants a row of that name.
+
+    Attributes:
+        done: paths, as results have them, of what is finished and not handed on at all.
+        again: how many were named again.
+        example: the first of them.
+    """
+
+    done: set[str]
+    again: int = 0
+    example: str = ""
+    _seen: set[str] = field(default_factory=set)
+
+    def of(self, samples: Iterator[Sample]) -> Iterator[Sample]:
+        """Read lazily; what came through standard input has no path to be known by."""
+        self._seen.update(_place(Path(name)) for name in self.done)
+        for sample in samples:
+            if sample.data is not None:
+                yield sample
+            elif utf8(str(sample.path)) not in self.done:
+                place = _place(sample.path)
+                if place in self._seen:
+                    self.again += 1
+                    self.example = self.example or str(sample.path)
+                else:
+                    self._seen.add(place)
+                    yield sample
+
+
+def _place(path: Path) -> str:
+    return os.path.join(_resolved(str(path.parent)), path.name)  # noqa: PTH118 (a name may be ..)
+
+
+@lru_cache(maxsize=1024)
+def _resolved(folder: str) -> str:
+    # A path with a null character, which no disk knows, becomes a failed row later.
+    return folder if "\0" in folder else os.path.realpath(folder)
+
+
+def _behind(word: str, *, videos: bool) -> Iterator[Sample]:
     if not word:
         raise InvalidConfig(expected="a path", found="an empty word", do="Check the variable it came from.")
     if word == "-":
         return _standard_input(sys.stdin.buffer.read())
     path = Path(word)
     if os.path.isdir(word):  # noqa: PTH112 (Path.is_dir raises where a name is too long or a folder closed)
-        return (Sample(path=found) for found in _in_folder(path, endings))
+        return (Sample(path=found) for found in _in_folder(path, videos=videos))
     if path.suffix.lower() in LISTS and path.is_file():
         return (Sample(path=path.parent / found) for found in _in_list(path))
     # A file that is not there becomes a failed row: one wrong name must not stop the others.
@@ -50,8 +96,12 @@ def _behind(word: str, endings: frozenset[str]) -> Iterator[Sample]:
     return _in_glob(word)
 
 
-def _in_folder(folder: Path, endings: frozenset[str]) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in endings and path.is_file())
+def _in_folder(folder: Path, *, videos: bool) -> list[Path]:
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if (path.suffix.lower() in ENDINGS or (videos and is_video(path))) and path.is_file()
+    )
 
 
 def _in_glob(pattern: str) -> Iterator[Sample]:

@@ -19,6 +19,8 @@ from telltale.image import MAX_PIXELS, Pixels, Resized
 # A film that ends this much before its header says was cut off; edit lists and rounding explain less.
 _MISSING = Fraction(1, 2)
 _UNSPECIFIED = 2
+# A stride of so many seconds and more means nothing.
+ENDLESS = 1e9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,7 +270,7 @@ def upright(pixels: Pixels, matrix: tuple[int, int, int, int]) -> Resized:
 
 
 def _check(every_seconds: float | None, every_frames: int | None, max_frames: int | None) -> None:
-    sound = every_seconds is None or (every_frames is None and 1e-6 <= every_seconds < 1e9)
+    sound = every_seconds is None or (every_frames is None and 1e-6 <= every_seconds < ENDLESS)
     if not (sound and (every_frames or 1) >= 1 and every_frames != 0 and (max_frames is None or max_frames >= 1)):
         raise InvalidConfig(
             expected="a stride in seconds above 0 or one of 1 frame or more, not both, and 1 frame or more in all",

@@ -7,7 +7,7 @@ reads it.
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, get_args
@@ -37,6 +37,9 @@ COLUMNS = {
     "telltale_version": "string",
     "error": "string",
 }
+# What `telltale predict` adds, whose rows may be videos': how the frames of a video were chosen; None for a picture.
+CHOICE = {"every_seconds": "float64", "looked_at": "string"}
+PREDICTED = {**COLUMNS, **CHOICE}
 
 
 class ResultFile:
@@ -48,6 +51,7 @@ class ResultFile:
         path: ends in .jsonl, .csv or .parquet.
         resume: keep the rows of an earlier run; without it an existing file or journal is refused, never overwritten.
         columns: of the rows, in order, with their types; one of them is `error`.
+        added: those that files of earlier versions may lack; they are None there.
 
     Raises:
         InvalidConfig: another ending, the file exists and `resume` is False, what is to be resumed is damaged, or a
@@ -55,9 +59,17 @@ class ResultFile:
         MissingExtra: Parquet without the `[evaluate]` extra, said before anything is scored.
     """
 
-    def __init__(self, path: Path, *, resume: bool = False, columns: Mapping[str, str] = COLUMNS) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        resume: bool = False,
+        columns: Mapping[str, str] = COLUMNS,
+        added: Collection[str] = (),
+    ) -> None:
         self.path = path
         self.columns = columns
+        self.added = added
         self.kind = _kind(path)
         self.journal = path.with_name(path.name + ".partial")
         if self.kind == "parquet":
@@ -69,6 +81,16 @@ class ResultFile:
                 do="Add --resume to go on with it, or choose another name.",
             )
         make_folder(path.parent)
+        self._begun = self.journal.with_name(self.journal.name + ".new")
+
+    def check_writable(self) -> None:
+        """For a run with several files: what cannot be written is said before any of them is begun, and left empty.
+
+        Raises:
+            OSError: no file can be written there.
+        """
+        self._begun.touch()
+        self._begun.unlink()
 
     def kept(self) -> Iterator[Row]:
         """Rows of an earlier run that stand, read from the disk; its failures are tried again.
@@ -88,15 +110,14 @@ class ResultFile:
         earlier = self.journal if self.journal.exists() else self.path
         kind: Kind = "jsonl" if earlier is self.journal else self.kind
         for row in _read(earlier, kind, self.columns) if earlier.exists() else ():
-            if row.keys() != self.columns.keys():
+            if not self.columns.keys() - self.added <= row.keys() <= self.columns.keys():
                 raise _unreadable(earlier, f"columns {', '.join(map(str, row))} instead of {', '.join(self.columns)}")
-            yield row
+            yield {name: row.get(name) for name in self.columns}
 
     def __enter__(self) -> "ResultFile":
         """Start the journal with the rows that are kept."""
-        temporary = self.journal.with_name(self.journal.name + ".new")
-        _write_jsonl(temporary, self.kept(), self.columns)
-        temporary.replace(self.journal)
+        _write_jsonl(self._begun, self.kept(), self.columns)
+        self._begun.replace(self.journal)
         self._stream = self.journal.open("a", encoding="utf-8")
         return self
 

@@ -22,7 +22,7 @@ from telltale.explain.report_parts import (
     regions,
     robustness,
 )
-from telltale.explain.report_rows import VerdictRow
+from telltale.explain.report_rows import VerdictRow, kinds
 from telltale.explain.report_table import counts, said, table
 from telltale.explain.report_words import spelled
 
@@ -109,7 +109,7 @@ def _short(content: Content) -> Iterator[str]:
         wrong = sum(row.is_wrong for row in mine)
         known = sum(bool(row.label and row.verdict) for row in mine)
         contradicted = f"; {wrong:,} of {known:,} labelled ones contradict their label" if known else ""
-        lines.append(f"{detector}: {len(mine):,} pictures, {each}{contradicted}.")
+        lines.append(f"{detector}: {len(mine):,} {kinds(mine)}, {each}{contradicted}.")
     for found_table in content.run.tables.get("evaluation", ()):
         lines += headlines(found_table)
     for found_table in content.run.tables.get("robustness", ()):
@@ -140,7 +140,7 @@ def _verdicts(content: Content) -> Iterator[str]:
     yield "and fakes; how often each detector errs is in its model card.</p>"
     yield from counts(content.rows)
     if content.joined:
-        yield f"<p class=faint>{content.joined:,} rows are of the same picture and weights as another, and are joined "
+        yield f"<p class=faint>{content.joined:,} rows are of the same file and weights as another, and are joined "
         yield "to it.</p>"
     yield from table(content.rows, content.gallery)
 

@@ -30,6 +30,8 @@ _QUALITY = 82
 # Scores differ in the last digits between engines; more, and the picture is not the one that was scored.
 _CLOSE = 2e-3
 
+_FILMS = "videos, of which telltale predict --heatmaps writes films and charts"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
@@ -56,7 +58,7 @@ class Gallery:
         shown: in the order of choice.
         left_out: how many pictures could not be shown, by the reason.
         without_heatmap: how many are shown without one, by the reason.
-        candidates: rows that have a score.
+        candidates: pictures that have a score.
         placed: where the strongest patch of a shown picture lies: (P(fake), window), for rows that do not say it.
     """
 
@@ -90,8 +92,11 @@ def gallery(
         visit: called after each picture that was tried.
     """
     found = Gallery()
-    order = informative(rows, extremes)
+    ranked = informative(rows, extremes)
+    order = [(place, why) for place, why in ranked if not rows[place].is_video]
     found.candidates = len(order)
+    if count and len(order) < len(ranked):
+        found.left_out[_FILMS] = len(ranked) - len(order)
     # Where files are gone, trying every one of a million rows would take hours and show nothing.
     for place, why in order[: 4 * count]:
         if len(found.shown) == count:

@@ -1,4 +1,4 @@
-"""One row for each picture and detector of a run folder, and which of them tell most."""
+"""One row for each picture or video and detector of a run folder, and which of them tell most."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -7,6 +7,7 @@ from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 
+from telltale.data.video_file import ENDINGS as VIDEOS
 from telltale.evaluate import evaluation, results
 from telltale.evaluate.results import read_rows
 from telltale.explain.report_words import finite, spelled
@@ -17,7 +18,7 @@ SCORES = frozenset(evaluation.COLUMNS)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerdictRow:
-    """What one detector says of one picture.
+    """What one detector says of one picture or video.
 
     Attributes:
         path: of the picture, as the file has it.
@@ -30,7 +31,8 @@ class VerdictRow:
         window: (x, y, width, height) of that patch in pixels of the decoded picture; None where unknown.
         shape: (height, width) of the decoded picture, pixels; None where unknown.
         image_sha256: of the file's bytes; "" where unknown.
-        error: why there is no score; "" where there is one.
+        error: why there is no score, or what could not be read of a video that has one; "" for neither.
+        is_video: a row of means over a video, of which there is no one picture.
         file: where this was read.
     """
 
@@ -47,6 +49,7 @@ class VerdictRow:
     shape: tuple[int, int] | None = None
     image_sha256: str = ""
     error: str = ""
+    is_video: bool = False
     file: Path
 
     @property
@@ -94,6 +97,8 @@ def _row(row: Mapping[str, Any], path: Path, *, score: Any) -> VerdictRow:
         window=_window(row.get("strongest_window")),
         shape=None if None in size else size,  # type: ignore[arg-type]
         error=_text(row["error"]),
+        # Earlier versions did not say how frames were chosen, and of a failure nobody does.
+        is_video=bool(row.get("every_seconds")) or Path(_text(row["path"])).suffix.lower() in VIDEOS,
         file=path,
     )
 
@@ -208,6 +213,12 @@ def _within(rows: Sequence[VerdictRow], places: Sequence[int]) -> Iterator[tuple
         if place not in taken:
             taken.add(place)
             yield place, why
+
+
+def kinds(rows: Iterable[VerdictRow]) -> str:
+    """What rows are of, in the plural."""
+    found = {row.is_video for row in rows}
+    return "pictures and videos" if len(found) > 1 else "videos" if True in found else "pictures"
 
 
 def shared_folder(paths: Sequence[str]) -> str:

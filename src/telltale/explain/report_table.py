@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from telltale.explain.report_pictures import Gallery
-from telltale.explain.report_rows import VerdictRow, shared_folder, shown
+from telltale.explain.report_rows import VerdictRow, kinds, shared_folder, shown
 from telltale.explain.report_words import spelled
 
 # More rows than this make a page that a phone cannot open.
@@ -24,11 +24,12 @@ _PLACES = 4
 
 def said(row: VerdictRow) -> str:
     """A row's verdict, or why it has none."""
-    return _FAILED if row.error else row.verdict or _UNJUDGED
+    # A damaged video has both, numbers and what could not be read.
+    return _FAILED if row.error and row.value is None else row.verdict or _UNJUDGED
 
 
 def counts(rows: Sequence[VerdictRow]) -> Iterator[str]:
-    """A line for each detector, source and label: how many pictures got which verdict."""
+    """A line for each detector, source and label: how many pictures and videos got which verdict."""
     groups: dict[tuple[str, str, str, str], Counter[str]] = {}
     for row in rows:
         key = (row.detector, row.weights, row.source or _UNKNOWN, row.label or _UNKNOWN)
@@ -42,7 +43,7 @@ def counts(rows: Sequence[VerdictRow]) -> Iterator[str]:
     )
     whole = (
         "<div class=scroll tabindex=0><table><thead><tr><th scope=col>source<th scope=col>label<th scope=col>detector"
-        f"<th scope=col class=number>pictures{heads}<tbody>{body}</table></div>"
+        f"<th scope=col class=number>{kinds(rows)}{heads}<tbody>{body}</table></div>"
     )
     many = f"<details><summary>Counts by source, label and detector: {len(groups)} lines</summary>{whole}</details>"
     yield whole if len(groups) <= _MOST_COUNTS else many
