@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from telltale.cli.sources import find
+from telltale.cli.sources import Once, find
+from telltale.data.sample import Sample
 from telltale.errors import InvalidConfig
 
 NOT_UTF8 = os.fsdecode(b"caf\xe9.png")
@@ -197,3 +198,13 @@ def test_a_picture_on_standard_input(kind: str, monkeypatch: pytest.MonkeyPatch)
 def test_nothing_on_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     feed(b"", monkeypatch)
     assert paths("-") == []
+
+
+def test_files_that_cannot_come_again_are_not_held() -> None:
+    """Of one folder with millions of files nothing is kept in memory."""
+    once = Once(set(), remembers=False)
+    assert len(list(once.of(Sample(path=Path(f"{number}.png")) for number in range(100)))) == 100
+    assert not once._seen
+    once = Once({"0.png"}, remembers=False)
+    given = [Sample(path=Path(name)) for name in ("0.png", Path("0.png").absolute(), "1.png")]
+    assert [one.path.name for one in once.of(iter(given))] == ["1.png"]

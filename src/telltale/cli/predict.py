@@ -73,7 +73,7 @@ def predict(
     sink = None if out is None else ResultFile(out, resume=resume, columns=PREDICTED, added=CHOICE)
     kept = () if sink is None else same_choice(_same_weights(sink.kept(), loaded), wish, sink.path)
     done = {utf8(row["path"]) for row in kept}
-    once = Once(done)
+    once = Once(done, remembers=len(paths) > 1 or not Path(paths[0]).is_dir())
     samples = once.of(find(paths, videos=True))
     moments = None if timeline is None else open_timeline(timeline, sink, done, resume=resume)
     for file in (sink, moments):

@@ -45,11 +45,13 @@ class Once:
 
     Attributes:
         done: paths, as results have them, of what is finished and not handed on at all.
+        remembers: whether files may come again; where not, as out of one folder, memory does not grow with their number.
         again: how many were named again.
         example: the first of them.
     """
 
     done: set[str]
+    remembers: bool = True
     again: int = 0
     example: str = ""
     _seen: set[str] = field(default_factory=set)
@@ -66,7 +68,8 @@ class Once:
                     self.again += 1
                     self.example = self.example or str(sample.path)
                 else:
-                    self._seen.add(place)
+                    if self.remembers:
+                        self._seen.add(place)
                     yield sample
 
 
