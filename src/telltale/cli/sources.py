@@ -45,7 +45,7 @@ class Once:
 
     Attributes:
         done: paths, as results have them, of what is finished and not handed on at all.
-        remembers: whether files may come again; where not, as out of one folder, memory does not grow with their number.
+        remembers: whether files may come again; where not, as out of one folder, memory does not grow with them.
         again: how many were named again.
         example: the first of them.
     """
