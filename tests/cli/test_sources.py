@@ -208,3 +208,17 @@ def test_files_that_cannot_come_again_are_not_held() -> None:
     once = Once({"0.png"}, remembers=False)
     given = [Sample(path=Path(name)) for name in ("0.png", Path("0.png").absolute(), "1.png")]
     assert [one.path.name for one in once.of(iter(given))] == ["1.png"]
+
+
+def test_spellings_are_those_of_the_working_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where it has changed since; and .. behind a link is the link's own target's."""
+    (folder / "below").mkdir()
+    for place in (folder / "below", folder):
+        monkeypatch.chdir(place)
+        once = Once(set())
+        given = [Sample(path=Path("plain.png")), Sample(path=place / "plain.png")]
+        assert [one.path for one in once.of(iter(given))] == [Path("plain.png")]
+        assert once.again == 1
+    (folder / "link").symlink_to(folder / "below", target_is_directory=True)
+    given = [Sample(path=folder / "plain.png"), Sample(path=Path("link/../plain.png"))]
+    assert len(list(Once(set()).of(iter(given)))) == 1

@@ -57,7 +57,7 @@ def predict(
     Exit code 0: all scored; 1: some failed, each with its reason; 2: nothing could be done.
     """
     from telltale.cli.predict_video import VideoWish, check_every, look_for, looked_at, open_timeline, same_choice
-    from telltale.cli.sources import Once, find
+    from telltale.cli.sources import Once, find, is_one_folder
     from telltale.evaluate.results import CHOICE, PREDICTED, ResultFile, utf8
 
     if resume and out is None:
@@ -73,7 +73,7 @@ def predict(
     sink = None if out is None else ResultFile(out, resume=resume, columns=PREDICTED, added=CHOICE)
     kept = () if sink is None else same_choice(_same_weights(sink.kept(), loaded), wish, sink.path)
     done = {utf8(row["path"]) for row in kept}
-    once = Once(done, remembers=len(paths) > 1 or not Path(paths[0]).is_dir())
+    once = Once(done, remembers=not is_one_folder(paths))
     samples = once.of(find(paths, videos=True))
     moments = None if timeline is None else open_timeline(timeline, sink, done, resume=resume)
     for file in (sink, moments):

@@ -37,6 +37,11 @@ def find(words: list[str], *, videos: bool = False) -> Iterator[Sample]:
     return chain.from_iterable([_behind(word, videos=videos) for word in words])
 
 
+def is_one_folder(words: list[str]) -> bool:
+    """Whether all pictures come out of one folder, in which no file is twice."""
+    return len(words) == 1 and os.path.isdir(words[0])  # noqa: PTH112 (Path.is_dir raises where a name is too long)
+
+
 @dataclass(slots=True)
 class Once:
     """Hands on each file once, under the first of its spellings.
@@ -74,7 +79,9 @@ class Once:
 
 
 def _place(path: Path) -> str:
-    return os.path.join(_resolved(str(path.parent)), path.name)  # noqa: PTH118 (a name may be ..)
+    # Absolute before it is remembered: the working folder may change.
+    folder = os.path.join(os.getcwd(), path.parent)  # noqa: PTH109, PTH118 (a null character is left alone)
+    return os.path.join(_resolved(folder), path.name)  # noqa: PTH118 (a name may be ..)
 
 
 @lru_cache(maxsize=1024)
