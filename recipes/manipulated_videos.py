@@ -26,15 +26,12 @@ keep them to yourself.
 
 import argparse
 import csv
-import json
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -43,9 +40,9 @@ from jaxtyping import Bool
 from face_crops import build_crops, masks_of, picture_of
 from face_films import crops
 from manipulated import CUT, MANIPULATIONS, layout
-from manipulation_cells import ESSENTIAL, QUICK, Experiment, fill, rows
-from manipulation_summary import COLUMNS
-from result_files import keep, write_facts, write_page, write_table
+from manipulated_videos_summary import summarise
+from manipulation_cells import ESSENTIAL, QUICK, Experiment, fill
+from result_files import keep
 from sharing import alone, unclaimed
 from table_generators import ROOT, Bench
 from telltale.data.sample import Sample
@@ -59,8 +56,7 @@ from telltale.generate.manipulations import manipulations
 from telltale.generate.manipulations_regions import FEATURES, Face, box_of, is_workable
 from telltale.generate.resynthesis import resynthesiser
 from telltale.image import Pixels
-from telltale.learn.precision import machine
-from telltale.provenance import commit, invocation
+from telltale.provenance import invocation
 
 NAME = "manipulated_videos"
 REAL, COMPRESSION = "youtube", "c23"
@@ -260,89 +256,6 @@ def run(asked: Sequence[Experiment], work: Path) -> None:
         fill(asked[fold], model, kind, fold)
 
 
-def summarise(asked: Sequence[Experiment], command: str) -> None:
-    """The CSV of all rows (the seed is the fold), and the table people read."""
-    found, missing = [], []
-    for model, kind, fold in wanted(asked):
-        path = asked[fold].path_of(model, kind, fold)
-        if not path.exists():
-            missing.append(path.stem)
-            continue
-        one = json.loads(path.read_text())
-        if one["data_fingerprint"] != asked[fold].bench.fingerprint:
-            sys.exit(f"{path} was made from other films: delete it and run again")
-        found.append(one)
-    if not found:
-        sys.exit(f"no cells in {asked[0].bench.cells}: run without --summarise first")
-    table = [row for one in found for row in rows(asked[one["seed"]], one)]
-    results = asked[0].bench.cells.parent
-    write_table(results / f"{NAME}.csv", table, COLUMNS)
-    about = {
-        "command": command,
-        "commit": commit(),
-        "commits_of_cells": sorted({one["commit"] for one in found}),
-        "data_fingerprint": asked[0].bench.fingerprint,
-        "machine": machine(),
-        "machines_of_cells": sorted({one["machine"] for one in found}),
-        "date": time.strftime("%Y-%m-%d"),
-        "cells": len(found),
-        "missing": missing,
-        "seconds_of_all_cells": sum(one["seconds"] for one in found),
-        "frames": {
-            str(fold): sum(not sample.is_fake for sample in asked[fold].bench.tested)
-            for fold in sorted({one["seed"] for one in found})
-        },
-    }
-    write_facts(results / f"{NAME}.json", about)
-    write_page(results / f"{NAME}.md", markdown(about, table))
-    print(f"written: {results / NAME}.md, {len(missing)} cells missing")
-
-
-def markdown(about: dict[str, Any], table: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """AUC by what was learned and tested, and where the heatmaps are warm."""
-    yield "# Our manipulations of films: trained on one, tested on all, on films nobody learned"
-    yield ""
-    yield f"{about['cells']} runs, {len(about['missing'])} missing; {sum(about['frames'].values())} untouched frames of"
-    yield f"{2 * len(about['frames'])} films; commit {about['commit']}, {about['date']}. AUC of single frames, fake"
-    yield "positive: mean over folds, in brackets the lowest and the highest. Chance is 0.5. Bold: what was learned."
-    yield ""
-    yield f"| model | learned | folds | {' | '.join(MANIPULATIONS)} | mean of unseen |"
-    yield "|---|---|---|" + "---|" * (len(MANIPULATIONS) + 1)
-    learned = list(dict.fromkeys((row["model"], row["trained_on"]) for row in table))
-    for model, kind in learned:
-        mine = [row for row in table if (row["model"], row["trained_on"]) == (model, kind)]
-        unseen = [row for row in mine if row["tested_on"] != kind]
-        folds = sorted({row["seed"] for row in mine})
-        means = [np.mean([row["auc"] for row in unseen if row["seed"] == fold]) for fold in folds]
-        cells = [_spread([row["auc"] for row in mine if row["tested_on"] == one]) for one in MANIPULATIONS]
-        cells = [f"**{text}**" if one == kind else text for one, text in zip(MANIPULATIONS, cells, strict=True)]
-        yield f"| {model} | {kind} | {len(folds)} | {' | '.join(cells)} | {_spread(means)} |"
-    located = [row for row in table if row["pixel_auc"] != ""]
-    if located:
-        yield ""
-        yield "Pixel AUC of heatmaps on the truth masks, and IoU of pixels with P(fake) of 0.5 or more, mean of folds:"
-        yield ""
-        yield f"| model | learned | figure | {' | '.join(MANIPULATIONS)} |"
-        yield "|---|---|---|" + "---|" * len(MANIPULATIONS)
-        for model, kind in dict.fromkeys((row["model"], row["trained_on"]) for row in located):
-            for figure in ("pixel_auc", "iou"):
-                means = [
-                    np.mean(
-                        [
-                            row[figure]
-                            for row in located
-                            if (row["model"], row["trained_on"], row["tested_on"]) == (model, kind, one)
-                        ]
-                    )
-                    for one in MANIPULATIONS
-                ]
-                yield f"| {model} | {kind} | {figure} | {' | '.join(f'{one:.2f}' for one in means)} |"
-
-
-def _spread(values: Sequence[Any]) -> str:
-    return f"{np.mean(values):.2f} ({min(values):.2f} to {max(values):.2f})"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="the shared data: holds manipulated/ and generators/")
@@ -359,7 +272,7 @@ def main() -> None:
     if not chosen.summarise:
         run(asked, work)
     if chosen.summarise or chosen.quick:
-        summarise(asked, invocation())
+        summarise(asked, wanted(asked), invocation())
 
 
 if __name__ == "__main__":
