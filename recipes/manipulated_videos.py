@@ -19,7 +19,7 @@ without a better one; of the networks the two that ask its question. Ten films a
 and five numbers give no interval. The table shows their mean, the lowest and the highest.
 
 Every (network, learned, fold) is one file in results/manipulated_videos/; a rerun computes only what is missing, and
-several processes of the same command share the work. Cost: ten minutes of one core for the films, one to three a cell
+several processes of the same command share the work. Cost: ten minutes of one core for the films, two to five a cell
 with bfloat16 products. `--summarise` writes results/manipulated_videos.csv, .json and .md. The films show real people:
 keep them to yourself.
 """
