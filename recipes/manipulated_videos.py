@@ -64,8 +64,8 @@ RATE, CRF = 5, 23
 SEEN = ("eyes", "nose", "mouth")
 MODELS = {name: ESSENTIAL[name] for name in ("xception_block2", "resnet18")}
 LEARNED = ("swap", "autoencoder", "self_blended")
-# As in table_manipulation, but for patience: in the first fold's five trainings validation was best in the first or
-# second epoch of sixteen, whatever came after; six films are soon learned by heart.
+# As in table_manipulation, but for patience: in the first fold's five trainings (four of sixteen epochs, one stopped
+# after seven) validation was best in the first or second, whatever came after.
 TRAINING = {"batch": 16, "steps_per_epoch": 120, "epochs": 16, "patience": 4}
 
 
