@@ -5,6 +5,7 @@ import json
 import struct
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import torch
 from PIL import Image
 from random_weights import noise, randomised, spec_of
 from safetensors.torch import load_file, save_file
+from torch import nn
 from typer.testing import CliRunner
 
 from telltale import learn
@@ -197,6 +199,51 @@ def test_a_read_only_picture_is_scored_without_a_warning(stored: Path) -> None:
     expected = detector(image).score
     image.flags.writeable = False
     assert detector(image).score == expected
+
+
+@pytest.mark.skipif(not hasattr(torch.backends, "fp32_precision"), reason="torch before 2.9")
+@pytest.mark.parametrize("value", ["tf32", "bf16"])
+def test_what_a_program_lets_torch_round_changes_no_score(value: str, tmp_path: Path) -> None:
+    """MesoInception4 has both convolutions and a matrix product."""
+    model = randomised("mesoinception4")
+    save(tmp_path / "best.safetensors", model, spec_of(model))
+    detector = load(tmp_path / "best.safetensors")
+    expected = detector(noise(256, 256)).patch_logits
+    general: Any = torch.backends
+    before = general.fp32_precision
+    general.fp32_precision = value
+    try:
+        np.testing.assert_array_equal(detector(noise(256, 256)).patch_logits, expected)
+    finally:
+        general.fp32_precision = before
+
+
+def shuffled(layer: nn.Conv2d | nn.Linear) -> None:
+    """The same layer, each of its sums over input channels taken in another order."""
+    order = torch.randperm(layer.weight.shape[1])
+    if isinstance(layer, nn.Linear) or layer.groups == 1:
+        layer.weight.data = layer.weight.data[:, order].contiguous()
+        layer.register_forward_pre_hook(lambda _, given: (given[0][:, order],))
+
+
+@pytest.mark.parametrize("architecture", ["xception_block2", "resnet18_layer1", "resnet18", "mesoinception4"])
+def test_the_order_of_sums_moves_no_score(architecture: str) -> None:
+    """Devices differ in it, full float32 everywhere: far less than the 1e-5 that a GPU's scores may differ by."""
+    model = randomised(architecture)
+    side = model.input_side or 171
+    pixels = torch.from_numpy(np.stack([noise(side, side, seed) for seed in range(3)]))
+    with torch.inference_mode():
+        exact = model.double()(model.scaled(pixels).double()).sigmoid()
+        model.float()
+        scores = [model.from_pixels(pixels).sigmoid()]
+        torch.manual_seed(1)
+        for layer in model.modules():
+            if isinstance(layer, nn.Conv2d | nn.Linear):
+                shuffled(layer)
+        scores.append(model.from_pixels(pixels).sigmoid())
+    assert not torch.equal(*scores), "the order was not changed"
+    for found in scores:
+        np.testing.assert_allclose(found.numpy(), exact.numpy(), atol=2e-6, rtol=0)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")

@@ -14,6 +14,7 @@ from telltale.data.index import write_whole
 from telltale.detector import Detector
 from telltale.errors import InvalidConfig, InvalidDetector
 from telltale.learn.classifier import PatchClassifier, build
+from telltale.learn.precision import full_float32
 from telltale.runtime import stored_spec
 from telltale.spec import METADATA_KEY, DetectorSpec
 
@@ -88,7 +89,7 @@ def load(path: str | Path, *, threads: int = 1, device: Literal["cpu", "cuda"] =
     Args:
         path: a safetensors file of telltale.
         threads: tiles predicted at the same time; torch's own threads come on top.
-        device: where it runs; "cuda" in full float32, so that scores are the CPU's to 1e-5.
+        device: where it runs; in full float32 (`full_float32`), so that scores are the CPU's to 1e-5.
 
     Raises:
         InvalidDetector: as `restore`.
@@ -102,8 +103,7 @@ def load(path: str | Path, *, threads: int = 1, device: Literal["cpu", "cuda"] =
     model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def predict(images: UInt8[np.ndarray, "n height width 3"]) -> Float32[np.ndarray, "n rows columns"]:
-        # TensorFloat-32 rounds products to ten bits, and torch lets convolutions use it unless told otherwise.
-        with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        with torch.inference_mode(), full_float32():
             # Decoded pictures may be read-only, of which torch warns; only such ones are copied.
             pixels = torch.from_numpy(np.require(images, requirements=("C", "W"))).to(device)
             return np.asarray(model.from_pixels(pixels).float().cpu().numpy())

@@ -3,7 +3,9 @@
 import ctypes
 import os
 import platform
-from contextlib import AbstractContextManager, nullcontext
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,6 +83,76 @@ def execution(config: TrainConfig, *, local_rank: int = 0, local_size: int = 1) 
         channels_last=config.channels_last != "off",
         threads=config.threads or max(1, cores() // local_size),
     )
+
+
+class _FullFloat32:
+    """Who is inside `full_float32`: torch's settings belong to the process, so the last one out restores them."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.inside = 0
+        self.restore: Callable[[], None] = lambda: None
+
+
+_full_float32 = _FullFloat32()
+
+
+@contextmanager
+def full_float32() -> Iterator[None]:
+    """Products and sums of float32 in float32, whatever the program around telltale has set.
+
+    TensorFloat-32 rounds factors to ten bits, and torch lets convolutions on a GPU use it unless told otherwise; a
+    program may ask for it, or for bfloat16, everywhere. Several threads may be inside at the same time; afterwards the
+    program's settings are as they were.
+    """
+    with _full_float32.lock:
+        if _full_float32.inside == 0:
+            _full_float32.restore = _ask_for_full_float32()
+        _full_float32.inside += 1
+    try:
+        yield
+    finally:
+        with _full_float32.lock:
+            _full_float32.inside -= 1
+            if _full_float32.inside == 0:
+                _full_float32.restore()
+
+
+def _ask_for_full_float32() -> Callable[[], None]:
+    """What undoes it. Torch has two ways to say it, and from 2.9 on an error where the two disagree."""
+    try:
+        words = torch.get_float32_matmul_precision()
+    except RuntimeError:  # Only the newer way was used, and the older one refuses to answer.
+        words = "highest"
+    backends: Any = torch.backends
+    cuda = torch.cuda.is_available()
+    operations: list[Any] = [
+        getattr(backend, name, None)
+        for backend in (backends.mkldnn, *((backends.cudnn, backends.cuda) if cuda else ()))
+        for name in ("conv", "matmul")
+    ]
+    rounding = [one for one in operations if getattr(one, "fp32_precision", "none") not in ("none", "ieee")]
+    newer = [(operation, operation.fp32_precision) for operation in rounding]
+    older = cuda and not hasattr(backends, "fp32_precision") and backends.cudnn.allow_tf32
+
+    def restore() -> None:
+        if words != "highest":
+            torch.set_float32_matmul_precision(words)
+        for operation, value in newer:
+            # Where it followed its backend, it does again; an answer does not tell that from the same said here.
+            operation.fp32_precision = "none"
+            if operation.fp32_precision != value:
+                operation.fp32_precision = value
+        if older:
+            backends.cudnn.allow_tf32 = True
+
+    if words != "highest":
+        torch.set_float32_matmul_precision("highest")
+    for operation, _ in newer:
+        operation.fp32_precision = "ieee"
+    if older:
+        backends.cudnn.allow_tf32 = False
+    return restore
 
 
 def native_bf16(device: torch.device) -> bool:
