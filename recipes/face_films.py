@@ -7,7 +7,7 @@ masks/ beside.
 
 import json
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +17,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from film_pairs import check_moments, masks_beside, read, shown_with
 from result_files import keep
 from telltale.data.equalise import Box, Window
 from telltale.data.faceforensics import pairs_in
 from telltale.data.tracks import FindFaces, SharedCrop, shared_crops, side_by_side
-from telltale.data.video import Frame, frames
-from telltale.errors import InvalidDataset, TooManyPixels, UndecodableVideo
+from telltale.data.video import Frame
+from telltale.errors import InvalidDataset
 from telltale.image import Pixels
 
 METHODS = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures")
@@ -30,8 +31,6 @@ ORIGINALS, MANIPULATED = "original_sequences/youtube", "manipulated_sequences"
 SPLITS = ("train", "val", "test")
 # A mask's pixel that is lighter was changed; what is darker may be the codec's.
 LIT = 32
-# The mask that is shown with a frame is shown at most so many seconds before or after it.
-AT_ONCE = 0.05
 # Names of films that are left out are told up to here.
 SHOWN = 5
 
@@ -143,10 +142,12 @@ def crops(
         notes[film.name] = note
     left = [name for name, note in notes.items() if note["left_out"]]
     if len(left) == len(there):
-        sys.exit(f"expected films to cut in {root}; all {len(there)} are left out, {left[0]}: {notes[left[0]]}")
+        sys.exit(f"expected films to cut in {root}; all {len(there)} are left out, {left[0]}: {notes[left[0]]['left_out']}")
     said = f"; left out: {', '.join(left[:SHOWN])}{f' and {len(left) - SHOWN} more' if len(left) > SHOWN else ''}"
     moments = sum(note["moments"] for note in notes.values())
-    print(f"{len(there) - len(left)} films, {moments} moments{said if left else ''}", file=sys.stderr, flush=True)
+    early = Counter(name for note in notes.values() for name in note["ends_early"])
+    ends = "".join(f"; {name} ends before its original in {count}" for name, count in sorted(early.items()))
+    print(f"{len(there) - len(left)} films, {moments} moments{ends}{said if left else ''}", file=sys.stderr, flush=True)
     (out / "splits").mkdir(parents=True, exist_ok=True)
     for split in SPLITS:
         copyfile(splits / f"{split}.json", out / "splits" / f"{split}.json")
@@ -158,7 +159,8 @@ def _note(done: Path, film: Film) -> dict[str, Any] | None:
         found = json.loads(done.read_text())
     except (FileNotFoundError, ValueError):
         return None
-    return found if isinstance(found, dict) and found.get("bytes") == film.sizes else None
+    whole = isinstance(found, dict) and "ends_early" in found
+    return found if whole and found.get("bytes") == film.sizes else None
 
 
 def _cut(film: Film, out: Path, compression: str, count: int, find: FindFaces, apart: float) -> dict[str, Any]:
@@ -167,19 +169,22 @@ def _cut(film: Film, out: Path, compression: str, count: int, find: FindFaces, a
     # What an interrupted run left there, or one that cut otherwise or other videos.
     for folder in (beside, *images.values(), *truth.values()):
         rmtree(folder, ignore_errors=True)
-    note: dict[str, Any] = {"moments": 0, "left_out": "", "again": False, "bytes": film.sizes}
+    note: dict[str, Any] = {"moments": 0, "left_out": "", "again": False, "ends_early": [], "bytes": film.sizes}
     shown, known = read(film.original, count, apart), remembering(find)
     made = {method: read(path, count, apart) for method, path in film.made.items()}
     if empty := [name for name, those in {film.name: shown, **made}.items() if not those]:
         return note | {"left_out": f"no frame that can be decoded in {', '.join(empty)}", "again": True}
     try:
         found = {method: list(shared_crops(side_by_side(shown, those), known)) for method, those in made.items()}
-        masks = {method: _masks(path, shown, count, apart) for method, path in film.masks.items()}
+        check_moments(shown, made, found)
+        masks = {method: masks_beside(path, shown, count, apart) for method, path in film.masks.items()}
     except InvalidDataset as error:
         return note | {"left_out": str(error), "again": True}
     if not any(found.values()):
         return note | {"left_out": "no frame with a face"}
     face = face_at(found, masks)
+    if not face:
+        return note | {"left_out": "masks that lie on none of the faces found"}
     chosen = {
         method: {crop.seconds: crop for crop in faces if face.get(crop.seconds) == crop.track}
         for method, faces in found.items()
@@ -188,15 +193,10 @@ def _cut(film: Film, out: Path, compression: str, count: int, find: FindFaces, a
     if not moments:
         return note | {"left_out": "no moment at which all manipulations show the same face"}
     _write(film, out, compression, {method: [those[one] for one in moments] for method, those in chosen.items()}, masks)
-    return note | {"moments": len(moments)}
-
-
-def _masks(path: Path, shown: Sequence[Frame], count: int, apart: float) -> list[Frame]:
-    masks = read(path, count, apart)
-    if masks and masks[0].pixels.shape != shown[0].pixels.shape:
-        sizes = [f"{one[0].pixels.shape[1]} x {one[0].pixels.shape[0]} px" for one in (shown, masks)]
-        raise InvalidDataset(expected=f"masks of {sizes[0]}", found=f"{sizes[1]}: {path}", do="Check the masks.")
-    return masks
+    return note | {
+        "moments": len(moments),
+        "ends_early": [name for name, those in made.items() if len(those) < len(shown)],
+    }
 
 
 def _folders(film: Film, out: Path, compression: str) -> tuple[Path, dict[str, Path], dict[str, Path]]:
@@ -228,15 +228,16 @@ def _write(
             mask = shown_with(masks.get(method, ()), crop.seconds)
             if mask is not None:
                 truth[method].mkdir(parents=True, exist_ok=True)
-                Image.fromarray(crop.window.cut(mask).max(axis=2)).save(truth[method] / name)
+                lit = np.uint8(255) * (crop.window.cut(mask).max(axis=2) >= LIT)
+                Image.fromarray(lit).save(truth[method] / name)
 
 
 def face_at(found: Mapping[str, Sequence[SharedCrop]], masks: Mapping[str, Sequence[Frame]]) -> dict[float, int]:
     """Moment -> the one face that counts there, by its track.
 
     The face that the masks lie on, where a film has masks: at a moment at which one lies on no face, or is empty, that
-    frame is not manipulated, or nobody knows whose face is, and none counts. Without masks, the face that is there
-    longest.
+    frame is not manipulated, or nobody knows whose face is, and none counts; that may be so at every moment. Without
+    masks, the face that is there longest.
 
     Args:
         found: method -> crops of all faces; the tracks are the original's, so that methods agree on them.
@@ -248,7 +249,7 @@ def face_at(found: Mapping[str, Sequence[SharedCrop]], masks: Mapping[str, Seque
             mask = shown_with(those, crop.seconds)
             if mask is not None:
                 lie[crop.seconds][crop.track].append(_lies_on(mask, crop.window))
-    if any(value for faces in lie.values() for values in faces.values() for value in values):
+    if lie:
         best = {seconds: max(faces, key=lambda one: sum(faces[one])) for seconds, faces in lie.items()}
         return {seconds: track for seconds, track in best.items() if all(lie[seconds][track])}
     everything = [crop for those in found.values() for crop in those]
@@ -262,12 +263,6 @@ def longest(found: Iterable[SharedCrop]) -> int | None:
     for crop in found:
         seen[crop.track][crop.seconds] = crop.window.width
     return max(seen, key=lambda track: (len(seen[track]), sum(seen[track].values())), default=None)
-
-
-def shown_with(masks: Sequence[Frame], seconds: float) -> Pixels | None:
-    """The mask that is shown with a frame; none where its video ends before."""
-    nearest = min(masks, key=lambda one: abs(one.seconds - seconds), default=None)
-    return nearest.pixels if nearest is not None and abs(nearest.seconds - seconds) <= AT_ONCE else None
 
 
 def _lies_on(mask: Pixels, window: Window) -> float:
@@ -290,14 +285,3 @@ def remembering(find: FindFaces) -> FindFaces:
         return known[key]
 
     return look
-
-
-def read(path: Path, count: int, apart: float = 1.0) -> list[Frame]:
-    """Some frames of a video, so many seconds apart; where it is damaged, that is said, and those before count."""
-    found: list[Frame] = []
-    try:
-        for frame in frames(path, every_seconds=apart, max_frames=count):
-            found.append(frame)
-    except (UndecodableVideo, TooManyPixels) as error:
-        print(f"{path.name}: {error}", file=sys.stderr)
-    return found

@@ -184,7 +184,7 @@ def add_film(root: Path, target: str, source: str, film: Film, compression: str 
     """A film, and its manipulations, each more blue than the one before."""
     write(root, f"original_sequences/youtube/{compression}/videos/{target}.mp4", film)
     for number, method in enumerate(METHODS, 1):
-        tint = np.array([0, 0, 10 * number], np.uint8)
+        tint = np.array([0, 0, 2 * number], np.uint8)
         name = f"manipulated_sequences/{method}/{compression}/videos/{target}_{source}.mp4"
         write(root, name, [frame + tint for frame in film])
 
@@ -317,6 +317,27 @@ def test_a_moment_at_which_a_mask_is_empty_is_left_out(crowd: Path, tmp_path: Pa
     assert shown == everywhere(["0 she", "3 she"])
 
 
+def test_a_film_whose_masks_lie_on_nobody_found_is_left_out(
+    crowd: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The face finder misses her, or the masks are black: whoever it finds was not changed."""
+    write(crowd, "manipulated_sequences/Deepfakes/masks/videos/000_001.mp4", her_masks())
+    assert people_cut(tmp_path, [[BYSTANDER]] * MOMENTS) == {}
+    assert "left out: 000: masks that lie on none of the faces found" in capsys.readouterr().err
+    write(crowd, "manipulated_sequences/Deepfakes/masks/videos/000_001.mp4", her_masks(empty=tuple(range(MOMENTS))))
+    assert people_cut(tmp_path, [[HER, BYSTANDER]] * MOMENTS) == {}
+
+
+def test_a_grey_mask_is_the_truth_as_it_chooses_the_face(crowd: Path, tmp_path: Path) -> None:
+    grey = [(mask * 0.4).astype(np.uint8) for mask in her_masks()]
+    write(crowd, "manipulated_sequences/Deepfakes/masks/videos/000_001.mp4", grey)
+    shown = people_cut(tmp_path, [[BYSTANDER, HER]] * MOMENTS)
+    assert shown == everywhere([f"{moment} she" for moment in range(MOMENTS)])
+    mask = decode(tmp_path / "out" / "masks" / "Deepfakes" / "000_001" / "0001000.png")
+    assert set(np.unique(mask)) == {0, 255}
+    assert 0.2 < (mask > 0).mean() < 0.5
+
+
 def test_masks_follow_a_face_that_gets_another_number(crowd: Path, tmp_path: Path) -> None:
     """After a cut she is another track; the bystander's is the longest."""
     write(crowd, "manipulated_sequences/Deepfakes/masks/videos/000_001.mp4", her_masks())
@@ -391,6 +412,45 @@ def test_an_interrupted_run_goes_on_and_leaves_nothing_of_what_it_had_begun(tmp_
     assert len(asked) == 8
 
 
+def moving(moments: Sequence[int]) -> Film:
+    """A scene that passes: no two moments of it look alike."""
+    return [noise(100 + moment, 96, 128) for moment in moments]
+
+
+@pytest.mark.parametrize(
+    ("moments", "fits"),
+    [((0, 1, 2, 3), True), ((1, 2, 3, 4), False), ((0, 2, 4, 6), False), ((0, 1), True)],
+    ids=["the same", "trimmed", "every second frame dropped", "ends early"],
+)
+def test_other_moments_under_the_same_numbers_are_found(
+    moments: tuple[int, ...], fits: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, out = small(tmp_path / "tree", ["000", "001"]), tmp_path / "out"
+    add_film(root, "000", "001", moving(range(4)))
+    write(root, "manipulated_sequences/FaceSwap/c23/videos/000_001.mp4", moving(moments))
+    crops(root, root / "splits", "c23", out, 4, one_face)
+    made = list((out / "manipulated_sequences/FaceSwap/c23/images/000_001").glob("*"))
+    said = capsys.readouterr().err
+    assert len(made) == (len(moments) if fits else 0)
+    assert ("expected FaceSwap to show the original's moments" in said) != fits
+    assert ("FaceSwap ends before its original in 1" in said) == (len(moments) < 4)
+
+
+def test_a_scene_that_stands_still_fits_whatever_the_moment(tmp_path: Path) -> None:
+    """Grain that a codec drew anew is no other moment."""
+    root, out = small(tmp_path / "tree", ["000", "001"]), tmp_path / "out"
+    grain = np.random.default_rng(1)
+    still = noise(7, 96, 128).astype(np.int16)
+
+    def grainy() -> Film:
+        return [np.clip(still + grain.integers(-14, 15, still.shape), 0, 255).astype(np.uint8) for _ in range(4)]
+
+    for path in sorted(root.rglob("000*.mp4")):
+        write(root, str(path.relative_to(root)), grainy())
+    crops(root, root / "splits", "c23", out, 4, one_face)
+    assert len(list((out / "manipulated_sequences/FaceSwap/c23/images/000_001").glob("*"))) == 4
+
+
 def test_other_videos_of_the_same_names_are_cut_anew(tmp_path: Path) -> None:
     """Another --root, or a file that was fetched again: the crops of the old ones would be taken for theirs."""
     root, out = small(tmp_path / "tree", ["000", "001"]), tmp_path / "out"
@@ -400,8 +460,12 @@ def test_other_videos_of_the_same_names_are_cut_anew(tmp_path: Path) -> None:
         cut(root, out)
         return [decode(path).std() for path in (out / "manipulated_sequences/FaceSwap/c23/images/000_001").glob("*")]
 
-    (flat,) = {round(value) for value in shown()}
-    write_video(other, [noise(seed, 48, 64) for seed in (5, 6)], milliseconds=[0, 1000])
+    flat = max(shown())
+    # Another face, in the same film.
+    film = [shade(0), shade(1)]
+    for frame, seed in zip(film, (5, 6), strict=True):
+        frame[4:36, 14:42] = noise(seed, 32, 28)
+    write_video(other, film, milliseconds=[0, 1000])
     assert min(shown()) > flat + 10
     # Frames of another size fit no original: the film is left out, and so are its crops.
     write_video(other, [noise(seed, 64, 64) for seed in (5, 6)], milliseconds=[0, 1000])
