@@ -25,6 +25,13 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def lists(tree: Path, **pairs: str) -> None:
+    """All three of the released lists; empty where nothing is said."""
+    (tree / "splits").mkdir(exist_ok=True)
+    for name in ("train", "val", "test"):
+        (tree / "splits" / f"{name}.json").write_text(pairs.get(name, "[]"))
+
+
 def add(tree: Path, compression: str) -> None:
     """The same films once more."""
     for number, name in enumerate(("original_sequences/youtube", "manipulated_sequences/Deepfakes")):
@@ -65,8 +72,7 @@ def test_two_compressions_of_one_film_are_mixed_only_where_somebody_says_so(tree
 
 def test_a_folder_of_the_tree_says_what_the_whole_tree_says(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its films belong to the same groups and splits; else a pair would be torn where its two halves are named."""
-    (tree / "splits").mkdir()
-    (tree / "splits" / "test.json").write_text('[["000", "003"]]')
+    lists(tree, test='[["000", "003"], ["005", "01"]]')
     whole = {sample.path: sample for sample in scan([tree])}
     parts = scan(sorted(tree.glob("*_sequences/*/c23")))
     assert {sample.path: sample for sample in parts} == whole
@@ -74,7 +80,7 @@ def test_a_folder_of_the_tree_says_what_the_whole_tree_says(tree: Path, monkeypa
     film = scan([tree / "original_sequences/youtube/c23/images/003"])
     assert [(one.is_fake, one.source, one.group, one.split) for one in film] == [(False, "youtube/c23", "000", "test")]
     monkeypatch.chdir(tree / "original_sequences" / "youtube")
-    assert {(one.source, one.split) for one in scan([Path("c23")])} == {("youtube/c23", "test"), ("youtube/c23", "")}
+    assert {(one.source, one.split) for one in scan([Path("c23")])} == {("youtube/c23", "test")}
 
 
 def test_pictures_of_masks_are_no_frames(tree: Path) -> None:
@@ -102,11 +108,35 @@ def test_a_method_without_frames_is_named_where_others_have_some(tree: Path) -> 
         assert len(scan([tree])) == 6
 
 
+def test_frames_in_no_folder_of_a_video_are_an_error(tree: Path) -> None:
+    """A method kept flat was missing without a word."""
+    write(tree / "manipulated_sequences/FaceSwap/c23/images/000_003_0000.png", 50)
+    with pytest.raises(InvalidDataset, match=r"1 elsewhere, such as .*FaceSwap/c23/images/000_003_0000\.png"):
+        scan([tree])
+    with pytest.raises(InvalidDataset, match=r"1 elsewhere"):
+        scan([tree / "manipulated_sequences" / "FaceSwap" / "c23"])
+
+
+def test_what_no_list_says_is_named(tree: Path) -> None:
+    """Else splits of the data set and splits that telltale drew would be mixed."""
+    lists(tree, test='[["000", "003"], ["005", "01"]]')
+    scan([tree])
+    (tree / "splits" / "val.json").unlink()
+    with pytest.warns(UserWarning, match=r"without val\.json; videos of no list come without a split"):
+        scan([tree])
+    lists(tree, test='[["000", "003"]]')
+    with pytest.warns(UserWarning, match=r"splits: 3 videos are in none of the lists, such as 005$"):
+        scan([tree])
+
+
 def test_the_released_splits_are_kept(tree: Path) -> None:
-    (tree / "splits").mkdir()
-    (tree / "splits" / "val.json").write_text('[["000", "003"]]')
-    (tree / "splits" / "train.json").write_text('[["005", "007"]]')
-    found = {sample.path.parent.name: sample.split for sample in scan([tree])}
+    lists(tree, val='[["000", "003"]]', train='[["005", "007"]]')
+    with pytest.warns(UserWarning, match=r"2 videos are in none"):
+        scan([tree])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        samples = scan([tree])
+    found = {sample.path.parent.name: sample.split for sample in samples}
     assert found["000"] == found["003"] == found["000_003"] == "validation"
     assert found["005"] == "train"
     assert found["01__walking"] == ""

@@ -69,6 +69,11 @@ def test_given_splits_stay_and_those_without_follow_their_group() -> None:
     found = placed(["a", "a", "b", "b"], ["test", "", "train", "validation"])
     assert found.splits == ["test", "test", "train", "validation"]
     assert found.torn == [(2, 3)]
+    assert found.drawn == frozenset()
+
+
+def test_what_was_drawn_is_told_from_what_was_given() -> None:
+    assert placed(["a", "a", "b", "b", ""], ["test", "", "", "", ""]).drawn == {2, 3, 4}
 
 
 def test_moving_takes_the_earliest_side() -> None:

@@ -185,6 +185,7 @@ def _print(report: "BuildReport", out: Path, *, as_json: bool) -> None:
         (report.same, "left out for the same bytes (duplicates.csv)"),
         (report.alike, "pairs that look alike (duplicates.csv)"),
         (report.torn, "pairs that belong together and came with different splits (duplicates.csv; --move mends)"),
+        (report.drawn, "originals came without a split: theirs was drawn (--splits)"),
         (report.failed, "failed (failures.csv)"),
     )
     for count, what in notes:

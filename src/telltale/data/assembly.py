@@ -38,11 +38,13 @@ class Assembly:
         rows: of the index, sorted by path.
         failures: of `failures.csv`: originals that contradict each other.
         duplicates: of `duplicates.csv`.
+        drawn: originals whose split was drawn.
     """
 
     rows: list[Row]
     failures: list[Row]
     duplicates: list[Row]
+    drawn: int
 
 
 def assemble(
@@ -87,6 +89,7 @@ def assemble(
         rows=sorted(rows, key=lambda row: str(row["path"])),
         failures=failures,
         duplicates=list(_duplicates(sound, same, alike, placement, move=move)),
+        drawn=len(placement.drawn - left_out),
     )
 
 

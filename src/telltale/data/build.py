@@ -42,6 +42,7 @@ class BuildReport:
         same: originals left out because another has the same bytes.
         alike: pairs that look alike.
         torn: pairs that belong together and came with different splits.
+        drawn: originals whose split was drawn, since none was given.
         fingerprint: of settings and contents.
     """
 
@@ -53,6 +54,7 @@ class BuildReport:
     same: int
     alike: int
     torn: int
+    drawn: int
     fingerprint: str
 
 
@@ -187,6 +189,7 @@ def _report(assembly: Assembly, failures: Sequence[Row], kept: int, mark: str) -
         same=kinds["same bytes"],
         alike=kinds["look alike"],
         torn=kinds["belong together"],
+        drawn=assembly.drawn,
         fingerprint=mark,
     )
 

@@ -21,6 +21,8 @@ from telltale.errors import InvalidDataset
 _REAL, _FAKE = "original_sequences", "manipulated_sequences"
 _MASKS, _VIDEOS = "masks", "videos"
 _FRAMES = ("images", "frames")
+# The released lists, and what each is called here.
+_LISTS = {"train.json": "train", "val.json": "validation", "test.json": "test"}
 _COMPRESSION = re.compile(r"raw|c\d+")
 
 
@@ -62,15 +64,20 @@ def in_faceforensics(root: Path, found: Sequence[Path]) -> list[Sample]:
         root: the data set's own folder, or one in it, such as `manipulated_sequences/Deepfakes/c23`.
         found: the pictures under it.
 
+    Warns where a list is missing beside others, and of videos that are in none.
+
     Raises:
-        InvalidDataset: videos without frames, frames of several compressions, a list of pairs that is none, or lists
-            that contradict each other.
+        InvalidDataset: videos without frames, frames in no folder of a video, frames of several compressions, a list of
+            pairs that is none, or lists that contradict each other.
     """
     tree = _tree_of(root) or root.absolute()
     inside = root.absolute().relative_to(tree).parts
     folders = dict.fromkeys(path.parent for path in found)
     read = {folder: _film((*inside, *folder.relative_to(root).parts)) for folder in folders}
     films = {folder: film for folder, film in read.items() if film is not None}
+    _check_each_in_a_film(
+        path for path in found if read[path.parent] is None and _is_frame(path.relative_to(root), inside)
+    )
     if not films:
         videos = sum(1 for _ in root.rglob("*.mp4"))
         raise InvalidDataset(
@@ -84,6 +91,8 @@ def in_faceforensics(root: Path, found: Sequence[Path]) -> list[Sample]:
     pairs = [*(film.people for film in films.values()), *_manipulated(tree)]
     splits, groups = _splits(tree / "splits"), _Groups(pairs)
     about = {folder: _about(film, groups, splits) for folder, film in films.items()}
+    if splits:
+        _say_what_is_in_no_list(tree / "splits", [folder.name for folder, one in about.items() if not one.split])
     return [
         Sample(path=path, is_fake=one.is_fake, source=one.source, group=one.group, split=one.split)
         for path in found
@@ -102,6 +111,22 @@ def _film(words: Sequence[str]) -> _Film | None:
     if not films or films[0] in _FRAMES:
         return None
     return _Film(is_fake=words[0] == _FAKE, method=words[1], compression=compression, people=_people(films[0]))
+
+
+def _is_frame(path: Path, inside: Sequence[str]) -> bool:
+    """Whether a picture has a label by its folder, and is no mask."""
+    words = (*inside, *path.parts)
+    return words[0] in (_REAL, _FAKE) and _MASKS not in words
+
+
+def _check_each_in_a_film(paths: Iterable[Path]) -> None:
+    """Frames of all videos in one folder would be missing without a word."""
+    if lost := sorted(paths):
+        raise InvalidDataset(
+            expected="each frame in a folder of its video: <compression>/images/<video>/<frame>",
+            found=f"{len(lost)} elsewhere, such as {lost[0]}",
+            do="Move them into folders named after their videos, or name the folders that are meant.",
+        )
 
 
 def _about(film: _Film, groups: "_Groups", splits: Mapping[str, str]) -> Sample:
@@ -139,6 +164,15 @@ def _say_what_has_no_frames(tree: Path, sources: set[str]) -> None:
     without = [f"{folder.parent.name}/{folder.name}" for folder in sorted(folders) if folder.name != _MASKS]
     if left := [source for source in without if source not in sources]:
         warnings.warn(f"{tree}: left out, videos without frames: {', '.join(left)}", stacklevel=2)
+
+
+def _say_what_is_in_no_list(folder: Path, without: Sequence[str]) -> None:
+    """Where the data set's own splits are asked for, others would be drawn without a word."""
+    there = {split_of(file.stem) for file in folder.glob("*.json")}
+    if missing := [name for name, split in _LISTS.items() if split not in there]:
+        warnings.warn(f"{folder}: without {', '.join(missing)}; videos of no list come without a split", stacklevel=2)
+    if films := sorted(set(without)):
+        warnings.warn(f"{folder}: {len(films)} videos are in none of the lists, such as {films[0]}", stacklevel=2)
 
 
 def _manipulated(tree: Path) -> Iterator[tuple[str, ...]]:

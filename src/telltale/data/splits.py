@@ -49,11 +49,13 @@ class Placement:
         splits: of each sample.
         groups: of each sample: its own group, or one name for all that must stay together with it.
         torn: (first, second) samples that belong together and came with different splits.
+        drawn: samples whose split was drawn, since neither they nor any that they belong to came with one.
     """
 
     splits: list[str]
     groups: list[str]
     torn: list[tuple[int, int]]
+    drawn: frozenset[int]
 
 
 def place(
@@ -82,6 +84,7 @@ def place(
     splits = [sample.split for sample in samples]
     groups = [sample.group for sample in samples]
     torn: list[tuple[int, int]] = []
+    without: set[int] = set()
     for members in _together(samples, pairs):
         firsts = {splits[member]: member for member in reversed(members) if splits[member]}
         there = [split for split in ORDER if split in firsts]
@@ -89,10 +92,11 @@ def place(
         named = sorted({samples[member].group for member in members} - {""})
         name = named[0] if named else f"alike-{min(keys[member] for member in members)[:12]}"
         drawn = there[0] if there else shares.draw(named[0] if named else min(keys[member] for member in members), seed)
+        without.update(() if there else members)
         for member in members:
             splits[member] = drawn if move or not splits[member] else splits[member]
             groups[member] = name if len(members) > 1 else groups[member]
-    return Placement(splits=splits, groups=groups, torn=torn)
+    return Placement(splits=splits, groups=groups, torn=torn, drawn=frozenset(without))
 
 
 def _together(samples: Sequence[Sample], pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
