@@ -10,20 +10,23 @@ median over three rounds, so that other work on the machine hits all of them ali
 - decode all: what a first script does: PyAV with two threads, every frame decoded, none looked at.
 - decode all to RGB: the same, every frame as an array.
 - frames: `telltale.data.video.frames`, one a second as upright RGB; what nobody needs is not decoded.
-- predict: one frame a second decoded and scored by the shipped detector, as `telltale predict clip.mp4`.
+- predict: one frame a second decoded and scored by the shipped detector, as `telltale predict clip.mp4` does it.
 - predict faces: the same for each face, found by the face parser, as with `--faces`.
+- command, command --faces, command --heatmaps: `telltale predict clip.mp4 --threads 2` as a shell starts it, with all
+  that Python and the detector take to start.
 - predict hour: one hour of 720p at two frames a second, scored once a second; for its memory, one round.
 
-`times_real_time` is the clip's length over the clock's seconds, start-up of Python left out; `cpu_seconds` is processor
-time for a minute of video, which other work disturbs less; `times_real_time_by_cpu` is what two cores make of it when
-nothing else runs and both are always busy. `ratio` and `cpu_ratio` are to "decode all". `mb_at_5_min` and `mb_peak`:
-resident memory of the process when five minutes of the video were through, and at its highest.
+`times_real_time` is the clip's length over the clock's seconds, start-up left out but for commands; `cpu_seconds` is
+processor time for a minute of video, which other work disturbs less; `times_real_time_by_cpu` is what two cores make of
+it when nothing else runs and both are always busy. `ratio` and `cpu_ratio` are to "decode all". `mb_at_5_min` and
+`mb_peak`: resident memory of the process when five minutes of the video were through, and at its highest.
 """
 
 import argparse
 import csv
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -48,7 +51,9 @@ from telltale.evaluate.video_scoring import score_video, whole
 from telltale.explain.face_search import by_face_parser
 from telltale.runtime import load
 
-WAYS = ("decode all", "decode all to RGB", "frames", "predict", "predict faces")
+COMMAND = "command"
+COMMANDS = (COMMAND, f"{COMMAND} --faces", f"{COMMAND} --heatmaps")
+WAYS = ("decode all", "decode all to RGB", "frames", "predict", "predict faces", *COMMANDS)
 HOUR = "predict hour"
 HEIGHT, WIDTH, CORES = 720, 1280, 2
 HERE = Path(__file__).parents[1]
@@ -121,6 +126,8 @@ def measure(way: str, clip: Path) -> dict[str, float]:
     """Seconds by the clock and of the processors; resident memory in MB."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+    if way in COMMANDS:
+        return by_command(clip, way.split()[1:])
     detector = load("telltale-faces", threads=CORES)
     look = faces(by_face_parser(threads=CORES)) if way == "predict faces" else whole
     at_five: list[float] = []
@@ -154,6 +161,22 @@ def by_hand(clip: Path, *, to_rgb: bool) -> int:
                 frame.to_ndarray(format="rgb24")
             count += 1
     return count
+
+
+def by_command(clip: Path, options: list[str]) -> dict[str, float]:
+    """Another process, from its start to its end."""
+    with tempfile.TemporaryDirectory() as folder:
+        more = [*options, folder] if "--heatmaps" in options else options
+        command = [sys.executable, "-m", "telltale", "predict", str(clip), "--json", "--threads", str(CORES), *more]
+        begin = time.perf_counter()
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        seconds = time.perf_counter() - begin
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    # Linux counts the peak in KiB, macOS in bytes.
+    peak = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
+    frames_out = json.loads(done.stdout)["video"]["frames"]
+    cpu = used.ru_utime + used.ru_stime
+    return {"seconds": seconds, "cpu": cpu, "frames": frames_out, "mb_peak": peak, "mb_at_5_min": 0.0}
 
 
 @contextmanager

@@ -142,7 +142,9 @@ def crops(
         notes[film.name] = note
     left = [name for name, note in notes.items() if note["left_out"]]
     if len(left) == len(there):
-        sys.exit(f"expected films to cut in {root}; all {len(there)} are left out, {left[0]}: {notes[left[0]]['left_out']}")
+        sys.exit(
+            f"expected films to cut in {root}; all {len(there)} are left out, {left[0]}: {notes[left[0]]['left_out']}"
+        )
     said = f"; left out: {', '.join(left[:SHOWN])}{f' and {len(left) - SHOWN} more' if len(left) > SHOWN else ''}"
     moments = sum(note["moments"] for note in notes.values())
     early = Counter(name for note in notes.values() for name in note["ends_early"])

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
-from textwrap import fill
+from textwrap import fill, indent
 from typing import Any
 
 from findings import findings
@@ -99,6 +99,23 @@ def corruption_table(summary: dict[str, Any]) -> Iterator[str]:
         )
 
 
+def outside(rows: list[dict[str, str]], detector: str = "telltale-faces") -> str:
+    """How little the shipped detector finds where a face was manipulated, in two sentences."""
+    films, composites = (
+        next(row for row in rows if (row["set"], row["model"]) == (name, detector))
+        for name in ("swap_videos", "photoshop600")
+    )
+    text = (
+        f"On {films['films']} films of swapped faces its AUC over single face crops is {_auc(films)}, on "
+        f"composites by experts {_auc(composites)}; chance is 0.50. A verdict on such pictures says next to nothing."
+    )
+    return fill(text, 116)
+
+
+def _auc(row: dict[str, str]) -> str:
+    return f"{float(row['auc']):.2f} [{float(row['auc_low']):.2f}, {float(row['auc_high']):.2f}]"
+
+
 def card(found: dict[str, Any]) -> str:
     """The model card of the shipped detector."""
     thresholds, choice = found["thresholds"], found["choice"]
@@ -124,6 +141,7 @@ def card(found: dict[str, Any]) -> str:
         candidates=candidates,
         chosen=found["chosen"],
         warning=warning(found),
+        outside=indent(outside(table(RESULTS / "outside_checks.csv")), "  "),
         seen="\n".join(source_table(found["rows"], "trained on")),
         familiar="\n".join(source_table(found["rows"], "unseen generator, familiar reals")),
         unseen="\n".join(source_table(found["rows"], "held out")),
@@ -158,8 +176,9 @@ size before it is scored.
 
 - As evidence about a person or a picture, alone. At one generated picture in a hundred, a false-alarm rate of 5 % means
   that at most one alarm in six is right.
-- On pictures without faces, on video frames, screenshots, drawings, or pictures edited by hand: nobody has measured it
-  there.
+- On swapped faces in films, or faces edited by hand:
+{outside}
+- On pictures without faces, screenshots, drawings: nobody has measured it there.
 - To decide automatically what is removed, published or believed. A valid C2PA manifest outranks any detector; a missing
   one means nothing.
 - A generator can be trained against this detector; it is public. Faces of some groups are rare in its training data;
@@ -607,6 +626,7 @@ def documents() -> Iterator[tuple[Path, str]]:
         ("audit.md", "audit", "audit_shared.json", lambda path: audited(json.loads(path.read_text(encoding="utf-8")))),
         ("explain.md", "heatmaps", "figure_heatmaps.md", lambda path: path.read_text(encoding="utf-8")),
         ("video.md", "faces", "face_search.csv", lambda path: found_faces(table(path))),
+        ("video.md", "outside", "outside_checks.csv", lambda path: outside(table(path))),
         ("video.md", "speed", "video_speed.csv", lambda path: films(table(path))),
         ("explain.md", "speed", "explain_speed.csv", lambda path: explaining(table(path))),
         ("explain.md", "faces", "face_rule.csv", lambda path: faces_told(table(path))),

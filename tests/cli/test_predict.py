@@ -169,6 +169,12 @@ def test_a_picture_through_standard_input(run: Run, pictures: Path) -> None:
     assert row["score"] == named["score"]
 
 
+def test_a_video_through_standard_input_is_told_what_to_do(run: Run) -> None:
+    done = run("-", stdin=b"\0\0\0\x18ftypisom" + bytes(64))
+    assert done.code == 2
+    assert "Of a video, name its file: it cannot be piped in." in done.lines[0]
+
+
 def test_parquet_lists(run: Run, pictures: Path) -> None:
     arrow = pytest.importorskip("pyarrow")
     target = pictures / "list.parquet"

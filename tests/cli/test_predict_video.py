@@ -16,7 +16,7 @@ from small_videos import shade, write_sound, write_video
 from telltale.cli import main
 from telltale.cli.predict import heatmap_name
 from telltale.cli.predict_video import looked_at
-from telltale.evaluate.results import COLUMNS, PREDICTED, read_rows, write_rows
+from telltale.evaluate.results import COLUMNS, FILM, PREDICTED, read_rows, write_rows
 from telltale.evaluate.video_rows import TIMELINE
 from telltale.image import Preparation
 from telltale.spec import DetectorSpec
@@ -71,7 +71,10 @@ def test_json_rows_hold_the_video_besides(run: Run, mixed: Path) -> None:
     assert (code, err) == (0, "")
     picture, video, _, short = rows(out)
     assert list(picture) == list(PREDICTED)
-    assert list(video) == [*PREDICTED, "video"]
+    assert list(video) == list(PREDICTED)
+    assert [picture[name] for name in FILM] == [None] * len(FILM)
+    assert (video["top_tenth"], video["max"]) == (video["video"]["top_tenth"], video["video"]["max"])
+    assert (video["most_fake_at"], video["face"]) == (video["video"]["matter"][0]["time"], None)
     assert video["video"]["frames"] == 6
     assert short["video"]["frames"] == 2
     assert video["probability"] == video["video"]["probability"]
@@ -94,6 +97,22 @@ def test_rows_of_results_and_of_timelines(run: Run, mixed: Path, tmp_path: Path,
     assert video["probability"] == pytest.approx(np.mean([row["probability"] for row in found[:6]]))
     assert found[0]["box"] == [0, 0, 64, 48]
     assert found[0]["face"] is None
+    # Everything that --json prints is in the file, too, whatever its kind.
+    shown = {Path(row["path"]).name: row for row in rows(run(mixed, "--json", "--every", 0.5)[1])}
+    for row in read_rows(out, columns=PREDICTED):
+        printed = shown[Path(row["path"]).name]
+        assert {**row, "seconds": None} == {**printed, "seconds": None}
+    assert video["max"] is not None
+
+
+@pytest.mark.parametrize("option", [("--faces",), ("--every", 0.1), ("--timeline", "t.csv")])
+def test_options_of_videos_without_a_video_are_told(
+    run: Run, mixed: Path, option: tuple[object, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, err = run(mixed / "a.png", *option)
+    assert (code, err) == (0, f"telltale: note: {option[0]} tell of videos, and none was named\n")
+    assert "none was named" not in run(mixed, "--every", 0.1)[2]
 
 
 def test_resumed_timelines_hold_each_moment_once(run: Run, mixed: Path, tmp_path: Path) -> None:

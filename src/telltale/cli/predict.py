@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from telltale.cli.detectors import BACKENDS, DETECTOR, load_detector
+from telltale.cli.predict_video import EVERY
 from telltale.cli.progress import one_line, progress
 from telltale.errors import InvalidConfig
 
@@ -43,7 +44,7 @@ def predict(
     heatmaps: Annotated[
         Path | None, typer.Option(help="Write an overlay for each picture, a film for each video, here.")
     ] = None,
-    every: Annotated[float, typer.Option(min=0.001, help="Videos: seconds from one frame to the next.")] = 1.0,
+    every: Annotated[float, typer.Option(min=0.001, help="Videos: seconds from one frame to the next.")] = EVERY,
     timeline: Annotated[Path | None, typer.Option(help="Videos: write a row for each frame here; as --out.")] = None,
     faces: Annotated[bool, typer.Option("--faces", help="Videos: follow and score each face.")] = False,
     face_detector: Annotated[Path | None, typer.Option(help="YuNet's ONNX file for --faces; else our parser.")] = None,
@@ -58,7 +59,7 @@ def predict(
     """
     from telltale.cli.predict_video import VideoWish, check_every, look_for, looked_at, open_timeline, same_choice
     from telltale.cli.sources import Once, find, is_one_folder
-    from telltale.evaluate.results import CHOICE, PREDICTED, ResultFile, utf8
+    from telltale.evaluate.results import CHOICE, FILM, PREDICTED, ResultFile, utf8
 
     if resume and out is None:
         raise InvalidConfig(
@@ -70,7 +71,7 @@ def predict(
     wish = VideoWish(
         every=every, looked_at=looked_at(faces, face_detector), look=look, max_pixels=max_pixels, heatmaps=heatmaps
     )
-    sink = None if out is None else ResultFile(out, resume=resume, columns=PREDICTED, added=CHOICE)
+    sink = None if out is None else ResultFile(out, resume=resume, columns=PREDICTED, added={*CHOICE, *FILM})
     kept = () if sink is None else same_choice(_same_weights(sink.kept(), loaded), wish, sink.path)
     done = {utf8(row["path"]) for row in kept}
     once = Once(done, remembers=not is_one_folder(paths))
@@ -103,27 +104,32 @@ def _run(
 ) -> tuple[int, int, int]:
     """Score, print and store each picture and video; returns how many were scored, failed, scored but damaged."""
     from telltale.cli.predict_video import NOTE
+    from telltale.data.video_file import is_video
     from telltale.evaluate.scoring import Failure
 
-    scored = failed = damaged = small_pictures = small_videos = 0
+    scored = failed = damaged = films = small_pictures = small_videos = 0
     noted = as_json
     with sink or nullcontext(), wish.timeline or nullcontext(), progress("scoring") as advance:
         for record in _records(loaded, samples, visit, wish):
-            flat, more = _rows(record, loaded, wish)
+            row = _row(record, loaded, wish)
+            is_film = row["video"] is not None
             if sink is not None:
-                sink.add(flat)
-            if more and not noted and flat["probability"] is not None:
+                sink.add(row)
+            if is_film and not noted and row["probability"] is not None:
                 print(NOTE, file=sys.stderr)
                 noted = True
-            print(json.dumps({**flat, **more}) if as_json else "\n".join(_lines(record)), flush=True)
+            print(json.dumps(row) if as_json else "\n".join(_lines(record)), flush=True)
             scored += not isinstance(record, Failure)
             failed += isinstance(record, Failure)
-            damaged += bool(more) and flat["error"] is not None
-            small_pictures += not more and _is_small(record)
-            small_videos += bool(more) and _is_small(record)
+            films += is_film or is_video(record.sample.path)
+            damaged += is_film and row["error"] is not None
+            small_pictures += not is_film and _is_small(record)
+            small_videos += is_film and _is_small(record)
             advance()
     if small_pictures + small_videos and not as_json:
         print(_of_small(small_pictures, small_videos, loaded), file=sys.stderr)
+    if wish.options and not films and not as_json:
+        print(f"telltale: note: {wish.options} tell of videos, and none was named", file=sys.stderr)
     return scored, failed, damaged
 
 
@@ -178,22 +184,23 @@ def _hinted(record: "Score | Failure") -> "Score | Failure":
     from telltale.evaluate.scoring import Failure
 
     path = record.sample.path
+    if isinstance(record, Failure) and record.sample.data is not None:
+        return replace(record, error=f"{record.error} Of a video, name its file: it cannot be piped in.")
     if not isinstance(record, Failure) or path.suffix.lower() in ENDINGS or not os.path.isfile(path):  # noqa: PTH113
         return record
     return replace(record, error=f"{record.error} Videos are known by their ending: {endings()}.")
 
 
-def _rows(record: "Score | VideoScore | Failure", loaded: "Detector", wish: "VideoWish") -> "tuple[Row, Row]":
-    """The row that every picture and video has, and what a video has besides."""
+def _row(record: "Score | VideoScore | Failure", loaded: "Detector", wish: "VideoWish") -> "Row":
     from telltale import __version__
-    from telltale.evaluate.results import CHOICE
+    from telltale.evaluate.results import CHOICE, FILM
     from telltale.evaluate.scoring import row
-    from telltale.evaluate.video_rows import video_record, video_row
+    from telltale.evaluate.video_rows import video_columns, video_row
     from telltale.evaluate.video_scoring import VideoScore
 
     if isinstance(record, VideoScore):
-        return {**video_row(record, loaded, __version__), **wish.choice()}, {"video": video_record(record)}
-    return {**row(record, loaded, __version__), **dict.fromkeys(CHOICE)}, {}
+        return {**video_row(record, loaded, __version__), **wish.choice(), **video_columns(record)}
+    return {**row(record, loaded, __version__), **dict.fromkeys((*CHOICE, *FILM))}
 
 
 def _lines(record: "Score | VideoScore | Failure") -> "Iterable[str]":

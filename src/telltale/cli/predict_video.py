@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 NOTE = "telltale: note: P(fake) and its thresholds were calibrated on single pictures, not on videos"
 
+# Seconds from one frame to the next where nothing is said.
+EVERY = 1.0
 # Of each frame, what is scored; after FACES comes what finds them.
 WHOLE, FACES = "whole frames", "faces found by"
 
@@ -43,6 +45,16 @@ class VideoWish:
     max_pixels: int
     heatmaps: Path | None
     timeline: "ResultFile | None" = None
+
+    @property
+    def options(self) -> str:
+        """Those of the command line that say something of videos alone, where they were given."""
+        given = {
+            "--every": self.every != EVERY,
+            "--faces": self.looked_at != WHOLE,
+            "--timeline": self.timeline is not None,
+        }
+        return ", ".join(name for name, value in given.items() if value)
 
     def choice(self) -> "Row":
         """How frames are chosen, as columns of a video's row."""

@@ -17,6 +17,8 @@ from telltale.errors import InvalidConfig, require
 Row = dict[str, Any]
 Kind = Literal["jsonl", "csv", "parquet"]
 
+# What a field of a CSV file holds as JSON.
+_NESTED = (list, dict, bool)
 # Rows of a Parquet file held in memory at a time.
 _GROUP = 50_000
 
@@ -37,9 +39,11 @@ COLUMNS = {
     "telltale_version": "string",
     "error": "string",
 }
-# What `telltale predict` adds, whose rows may be videos': how the frames of a video were chosen; None for a picture.
+# What `telltale predict` adds, whose rows may be videos'; None for a picture. How the frames of a video were chosen:
 CHOICE = {"every_seconds": "float64", "looked_at": "string"}
-PREDICTED = {**COLUMNS, **CHOICE}
+# What its moments come to besides the mean; `video` is all of it, nested, which CSV and Parquet hold as text.
+FILM = {"top_tenth": "float64", "max": "float64", "most_fake_at": "float64", "face": "int64", "video": "json"}
+PREDICTED = {**COLUMNS, **CHOICE, **FILM}
 
 
 class ResultFile:
@@ -236,14 +240,16 @@ def _read_csv(path: Path, columns: Mapping[str, str]) -> Iterator[Row]:
 
 
 def _value(text: str, kind: str) -> Any:
-    """An empty field is None."""
+    """An empty field is None; a nested one is JSON, as a number is."""
     return (text or None) if kind == "string" or not text else json.loads(text)
 
 
-def _read_parquet(path: Path, _columns: Mapping[str, str]) -> Iterator[Row]:
+def _read_parquet(path: Path, columns: Mapping[str, str]) -> Iterator[Row]:
+    nested = {name for name, kind in columns.items() if kind == "json"}
     with path.open("rb") as stream:
         for batch in require("pyarrow.parquet", "evaluate").ParquetFile(stream).iter_batches():
-            yield from batch.to_pylist()
+            for row in batch.to_pylist():
+                yield {name: json.loads(value) if value and name in nested else value for name, value in row.items()}
 
 
 def _write_jsonl(path: Path, rows: Iterable[Row], _columns: Mapping[str, str]) -> None:
@@ -257,9 +263,7 @@ def _write_csv(path: Path, rows: Iterable[Row], columns: Mapping[str, str]) -> N
         writer = csv.DictWriter(stream, fieldnames=list(columns))
         writer.writeheader()
         for row in rows:
-            writer.writerow(
-                {name: json.dumps(value) if isinstance(value, list | bool) else value for name, value in row.items()}
-            )
+            writer.writerow({name: json.dumps(one) if isinstance(one, _NESTED) else one for name, one in row.items()})
 
 
 def _write_parquet(path: Path, rows: Iterable[Row], columns: Mapping[str, str]) -> None:
@@ -269,11 +273,17 @@ def _write_parquet(path: Path, rows: Iterable[Row], columns: Mapping[str, str]) 
     with parquet.ParquetWriter(path, schema) as writer:
         group: list[Row] = []
         for row in rows:
-            group.append({name: utf8(value) if isinstance(value, str) else value for name, value in row.items()})
+            group.append({name: _storable(value) for name, value in row.items()})
             if len(group) == _GROUP:
                 writer.write_table(arrow.Table.from_pylist(group, schema=schema))
                 group = []
         writer.write_table(arrow.Table.from_pylist(group, schema=schema))
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return json.dumps(value)
+    return utf8(value) if isinstance(value, str) else value
 
 
 _READERS = {"jsonl": _read_jsonl, "csv": _read_csv, "parquet": _read_parquet}
@@ -281,4 +291,6 @@ _WRITERS = {"jsonl": _write_jsonl, "csv": _write_csv, "parquet": _write_parquet}
 
 
 def _arrow_type(arrow: Any, kind: str) -> Any:
-    return arrow.list_(arrow.int64()) if kind == "list" else getattr(arrow, kind)()
+    if kind == "list":
+        return arrow.list_(arrow.int64())
+    return arrow.string() if kind == "json" else getattr(arrow, kind)()

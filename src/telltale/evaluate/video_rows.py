@@ -54,6 +54,18 @@ def video_row(record: VideoScore, detector: Detector, version: str) -> Row:
     return {name: values[name] for name in COLUMNS}
 
 
+def video_columns(record: VideoScore) -> Row:
+    """What the columns of FILM hold of a video: the highest tenth and the highest, when, whose face, and all of it."""
+    most = record.matter[0]
+    return {
+        "top_tenth": record.summary.top,
+        "max": record.summary.highest,
+        "most_fake_at": most.seconds,
+        "face": most.view.track,
+        "video": video_record(record),
+    }
+
+
 def timeline_rows(record: VideoScore, detector: Detector, version: str) -> Iterator[Row]:
     """One row for each moment, in order of time; `time` in seconds, `box` and `strongest_window` in frame pixels."""
     for moment in record.moments:
@@ -78,6 +90,7 @@ def video_record(record: VideoScore) -> dict[str, Any]:
     """What a picture's row has no room for, as plain JSON values."""
     return {
         "frames": record.frames,
+        "face": record.matter[0].view.track,
         **_summary(record.summary),
         "faces": [{"face": number, **_summary(summary)} for number, summary in record.tracks],
         "matter": [_matter(moment) for moment in record.matter],
