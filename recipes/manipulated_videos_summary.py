@@ -85,19 +85,25 @@ def markdown(about: dict[str, Any], table: Sequence[dict[str, Any]], cells: Sequ
     located = [one for one in cells if "localisation" in one]
     if located:
         yield ""
-        yield "Pixel AUC of heatmaps on the truth masks, its gain over the same masks on the untouched frames, and IoU"
-        yield "of pixels with P(fake) of 0.5 or more; mean of folds:"
+        yield "Pixel AUC of heatmaps on the truth masks, mean of folds; its gain over the same masks on the untouched"
+        yield "frames, in brackets the lowest and the highest fold; and IoU of pixels with P(fake) of 0.5 or more, in"
+        yield "brackets that of calling every pixel fake:"
         yield ""
         yield f"| model | learned | figure | {' | '.join(MANIPULATIONS)} |"
         yield "|---|---|---|" + "---|" * len(MANIPULATIONS)
         for model, kind in dict.fromkeys((one["model"], one["trained_on"]) for one in located):
             heat = [one["localisation"] for one in located if (one["model"], one["trained_on"]) == (model, kind)]
-            area, plain, overlap = (
-                np.array([np.mean([one[tested][name] for one in heat]) for tested in MANIPULATIONS])
-                for name in ("pixel_auc", "untouched_auc", "iou")
+            area, plain, overlap, everything = (
+                np.array([[one[tested][name] for one in heat] for tested in MANIPULATIONS])
+                for name in ("pixel_auc", "untouched_auc", "iou", "chance")
             )
-            for figure, values in (("pixel AUC", area), ("gain", area - plain), ("IoU", overlap)):
-                yield f"| {model} | {kind} | {figure} | {' | '.join(f'{one:.2f}' for one in values)} |"
+            pairs = zip(overlap.mean(axis=1), everything.mean(axis=1), strict=True)
+            for figure, shown in (
+                ("pixel AUC", [f"{one:.2f}" for one in area.mean(axis=1)]),
+                ("gain", [_spread(list(gains)) for gains in area - plain]),
+                ("IoU", [f"{one:.2f} ({every:.2f})" for one, every in pairs]),
+            ):
+                yield f"| {model} | {kind} | {figure} | {' | '.join(shown)} |"
 
 
 def _spread(values: Sequence[Any]) -> str:
