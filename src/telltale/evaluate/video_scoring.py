@@ -71,7 +71,7 @@ def score_video(
     max_pixels: int = MAX_PIXELS,
     visit: VideoVisit | None = None,
 ) -> VideoScore | Failure:
-    """Score a video's frames; memory grows with the number of frames that are scored, by less than 1 kB each.
+    """Score a video's frames; memory grows with the number of frames that are scored, by about 1 kB each.
 
     Decoding and scoring go on at the same time: `detector.threads` frames are scored, each by one thread.
 
