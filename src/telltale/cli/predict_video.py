@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from telltale.evaluate.video_scoring import Look, VideoScore
     from telltale.evaluate.video_summary import Summary
 
-NOTE = "telltale: note: P(fake) and its thresholds were calibrated on single pictures, not on videos"
+NOTE = "telltale: note: P(fake) and its thresholds were calibrated on single pictures, not on videos (docs/video.md)"
 
 # Seconds from one frame to the next where nothing is said.
 EVERY = 1.0
