@@ -23,7 +23,7 @@ from telltale.image import Pixels
 AT_ONCE = 0.05
 # Frames are compared by means of blocks of so many pixels a side: grain and what codecs do to it are gone there.
 BLOCK = 8
-# Grey levels by which such means may differ away from faces, whatever the film shows; codecs come to less than 1.
+# Grey levels by which such means may differ away from faces, whatever the film shows; in our films codecs come to 0.5.
 CODEC = 3.0
 # Above that, a manipulated frame is to be nearer to its own moment than to the others by this ratio: where everything
 # moves, the wrong moment is as far as any other.
@@ -86,6 +86,7 @@ def check_moments(
             _apart(one, other, windows)
             for place, (one, _) in enumerate(pairs)
             for _, other in (*pairs[:place][-1:], *pairs[place + 1 :][:1])
+            if other.pixels.shape == one.pixels.shape  # A film's resolution may change on its way.
         ]
         here, there = (float(np.median(those)) if those else 0.0 for those in (own, others))
         if here > CODEC and here > NEARER * there:

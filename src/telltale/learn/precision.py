@@ -120,12 +120,9 @@ def full_float32() -> Iterator[None]:
 
 def _ask_for_full_float32() -> Callable[[], None]:
     """What undoes it. Torch has two ways to say it, and from 2.9 on an error where the two disagree."""
-    try:
-        words = torch.get_float32_matmul_precision()
-    except RuntimeError:  # Only the newer way was used, and the older one refuses to answer.
-        words = "highest"
     backends: Any = torch.backends
     cuda = torch.cuda.is_available()
+    new = hasattr(backends, "fp32_precision")
     operations: list[Any] = [
         getattr(backend, name, None)
         for backend in (backends.mkldnn, *((backends.cudnn, backends.cuda) if cuda else ()))
@@ -133,7 +130,9 @@ def _ask_for_full_float32() -> Callable[[], None]:
     ]
     rounding = [one for one in operations if getattr(one, "fp32_precision", "none") not in ("none", "ieee")]
     newer = [(operation, operation.fp32_precision) for operation in rounding]
-    older = cuda and not hasattr(backends, "fp32_precision") and backends.cudnn.allow_tf32
+    # Some versions warn of whoever asks in the older way, so nobody does who need not.
+    words = _matmul_words() if rounding or not new else "highest"
+    older = cuda and not new and backends.cudnn.allow_tf32
 
     def restore() -> None:
         if words != "highest":
@@ -153,6 +152,13 @@ def _ask_for_full_float32() -> Callable[[], None]:
     if older:
         backends.cudnn.allow_tf32 = False
     return restore
+
+
+def _matmul_words() -> str:
+    try:
+        return torch.get_float32_matmul_precision()
+    except RuntimeError:  # Only the newer way was used, and the older one refuses to answer.
+        return "highest"
 
 
 def native_bf16(device: torch.device) -> bool:
