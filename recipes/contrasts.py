@@ -4,11 +4,11 @@ No script: used with `comparisons.py` by the recipes whose tables ask whether so
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from comparisons import Estimate, Runs
+from comparisons import Estimate, Runs, few
 
 LASTING = "†"
 # A minimum over sources leans to the low side, in each draw of runs by another amount while runs are very few.
@@ -136,8 +136,10 @@ def _answer(question: Question, found: Mapping[tuple[str, str], Runs], word: str
     def contrast(of: Callable[[Runs], Estimate]) -> Estimate:
         parts = [(weight, of(found[key])) for key, weight in question.weights.items()]
         value = sum(weight * one.value for weight, one in parts)
-        return Estimate(float(value), np.sum([weight * one.draws for weight, one in parts], axis=0))
+        told = tuple((weight**2 * part, freedom) for weight, one in parts for part, freedom in one.few)
+        return Estimate(float(value), np.sum([weight * one.draws for weight, one in parts], axis=0), told)
 
+    elsewhere = contrast(lambda runs: runs.mean_elsewhere)
     gaps = np.sum([weight * found[key].values for key, weight in question.weights.items()], axis=0)
     first, second = (
         sum(abs(weight) * found[key].worst.value for key, weight in question.weights.items() if weight * sign > 0)
@@ -146,7 +148,7 @@ def _answer(question: Question, found: Mapping[tuple[str, str], Runs], word: str
     return Answer(
         question=question,
         here=contrast(lambda runs: runs.mean),
-        elsewhere=contrast(lambda runs: runs.mean_elsewhere),
+        elsewhere=replace(elsewhere, few=(*elsewhere.few, *few(gaps))),
         worst=contrast(lambda runs: runs.worst),
         better=int((gaps > 0).sum()),
         sources=gaps.size,

@@ -140,8 +140,8 @@ def markdown(
     yield ""
     missing = len(about["missing_or_partly_so"])
     yield f"{about['cells']} runs, {missing} missing; commit {about['commit']}, {about['date']}."
-    yield "Differences of ROC AUC, first minus second [95 % bootstrap over runs and pictures]; “not shown” where that"
-    yield "interval holds 0."
+    yield "Differences of ROC AUC, first minus second [95 % bootstrap over runs and pictures, widened by"
+    yield "Student's t since runs are few]; “not shown” where that interval holds 0."
     yield ""
     yield f"- **Beside the generator learned.** {lost(layout, runs)}"
     yield f"- **Which generators are hard.** Mean AUC over networks, the hardest first: {hardest(layout, runs)}."

@@ -18,7 +18,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from comparisons import Estimate
+from comparisons import Estimate, Few, few
 from manipulation_cells import Experiment
 from result_files import write_figure, write_table
 from telltale.errors import require
@@ -139,8 +139,23 @@ class Row:
         self.first = int(np.argmax(top - random))
         self.mouth, self.random, self.untouched = float(top[MOUTH]), float(random[MOUTH]), float(before[MOUTH])
         again, again_before = (np.einsum("rk,rf,kfp->rp", runs, faces, held, optimize=True) for held in (made, plain))
-        self.gain = Estimate(float(top[MOUTH] - before[MOUTH]), np.asarray(again[:, MOUTH] - again_before[:, MOUTH]))
-        self.lead = Estimate(float(_lead(top - random)), np.asarray(_lead(again - random)))
+        gains, leads = made.mean(1)[:, MOUTH] - plain.mean(1)[:, MOUTH], _lead(made.mean(1) - random)
+        told = [few_by_kind(cells, values) for values in (gains, leads)]
+        rise = np.asarray(again[:, MOUTH] - again_before[:, MOUTH])
+        self.gain = Estimate(float(top[MOUTH] - before[MOUTH]), rise, told[0])
+        self.lead = Estimate(float(_lead(top - random)), np.asarray(_lead(again - random)), told[1])
+
+
+def few_by_kind(cells: Sequence[Cell], values: NDArray[np.float64]) -> Few:
+    """What the seeds tell of, each learned manipulation's apart, which weigh the same.
+
+    Args:
+        cells: of a model.
+        values: of each.
+    """
+    kinds = np.array([one["trained_on"] for one in cells])
+    names = dict.fromkeys(kinds.tolist())
+    return tuple(part for kind in names for part in few(values[kinds == kind], 1 / len(names)))
 
 
 def _lead(excess: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from comparisons import Estimate
+from comparisons import AREA, Estimate, few
 from manipulation_cells import Experiment, pools, rows
 from manipulation_regions import ROUNDS, draw_regions, judged, seeds_drawn, tables, write_regions
 from manipulation_tables import OVERALL, Cells, markdown, models_of, overall, seeds_of
@@ -41,20 +41,24 @@ def estimated(asked: Experiment, cells: Sequence[dict[str, Any]], figure: str) -
     }
     drawn = on_draws(parts, how, rounds=rounds, seed=0)
     runs = seeds_drawn(f"{cells[0]['model']}, {cells[0]['trained_on']}", len(cells), rounds)
-    found = {}
+    found: dict[str, Estimate] = {}
+    by_seed: dict[str, list[float]] = {}
     for kind in asked.kinds:
         each = np.array([drawn[kind, run][figure] for run in range(len(cells))])
         values = [row["auc" if figure == "auc" else "ap_fake"] for one in cells for row in rows(asked, one)
                   if row["tested_on"] == kind]  # fmt: skip
-        found[kind] = Estimate(float(np.mean(values)), np.asarray(each[runs, np.arange(rounds)[:, None]].mean(1)))
-    others = [one for kind, one in found.items() if kind != cells[0]["trained_on"]]
-    found["mean of unseen"] = Estimate(
-        float(np.mean([one.value for one in others])), np.asarray(np.mean([one.draws for one in others], axis=0))
-    )
-    every = [found[kind] for kind in asked.kinds]
-    found["minimum"] = Estimate(
-        min(one.value for one in every), np.asarray(np.min([one.draws for one in every], axis=0))
-    )
+        again = each[runs, np.arange(rounds)[:, None]].mean(1)
+        found[kind] = Estimate(float(np.mean(values)), np.asarray(again), few(values), AREA)
+        by_seed[kind] = values
+    unseen = [kind for kind in asked.kinds if kind != cells[0]["trained_on"]]
+    over: dict[str, tuple[Sequence[str], Any]] = {
+        "mean of unseen": (unseen, np.mean),
+        "minimum": (asked.kinds, np.min),
+    }
+    for name, (kinds, taken) in over.items():
+        value, draws = taken([found[kind].value for kind in kinds]), [found[kind].draws for kind in kinds]
+        seeds = few(taken([by_seed[kind] for kind in kinds], axis=0))
+        found[name] = Estimate(float(value), np.asarray(taken(draws, axis=0)), seeds, AREA)
     return found
 
 

@@ -391,8 +391,9 @@ def markdown(
     yield "# When does a patch classifier stop working?"
     yield ""
     yield f"{about['cells']} networks of {about['cells_of_a_full_run']}; commit {about['commit']}, {about['date']}."
-    yield "First minus second, mean over kinds of corruption and their strengths [95 % bootstrap over seeds alone: the"
-    yield "pictures are the same ones throughout]; more is better, “not shown” where the interval holds 0."
+    yield "First minus second, mean over kinds of corruption and their strengths [95 % bootstrap over seeds alone, the"
+    yield "pictures being the same ones throughout, widened by Student's t since seeds are few]; more is better, “not shown”"
+    yield "where the interval holds 0."
     yield ""
     yield f"- **What costs most.** Change of AUC, mean over strengths and networks: {hardest(found)}."
     yield from conclusions(asked)

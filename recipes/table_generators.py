@@ -515,7 +515,7 @@ def markdown(about: dict[str, Any], runs: dict[tuple[str, str], Runs], formats: 
     yield ""
     yield f"{about['cells']} runs, {len(about['missing'])} missing; commit {about['commit']}, {about['date']}."
     yield "Differences of mean ROC AUC over generators never seen, first minus second [95 % bootstrap over seeds and"
-    yield "pictures]; “not shown” where that interval holds 0."
+    yield "pictures, widened by Student's t since seeds are few]; “not shown” where that interval holds 0."
     yield ""
     yield from conclusions(found)
     yield depth_words(about["depth"])

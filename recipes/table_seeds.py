@@ -284,8 +284,8 @@ def markdown(about: dict[str, Any], runs: dict[tuple[str, str], Runs], formats: 
     yield f"# Trained on one seed of a generator ({TRAINED_ON}), tested on others"
     yield ""
     yield f"{about['cells']} runs, {len(about['missing'])} missing; commit {about['commit']}, {about['date']}."
-    yield "Differences of ROC AUC, first minus second [95 % bootstrap over runs and pictures]; “not shown” where that"
-    yield "interval holds 0."
+    yield "Differences of ROC AUC, first minus second [95 % bootstrap over runs and pictures, widened by"
+    yield "Student's t since runs are few]; “not shown” where that interval holds 0."
     yield ""
     yield f"- **Does one seed teach the others?** {known(runs)}"
     yield from conclusions(found)

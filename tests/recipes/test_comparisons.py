@@ -1,6 +1,7 @@
 """Contrasts of networks over seeds, pictures and sources, and of number formats."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from telltale.evaluate.metrics import auc
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "recipes"))
 
-from comparisons import Runs, areas, over_seeds
+from comparisons import AREA, Estimate, Runs, areas, few, over_seeds
 from contrasts import answers, conclusions, holm, table, versus
 from number_formats import gap, number_format, said
 
@@ -79,6 +80,33 @@ def test_figures_without_scores_are_compared_over_seeds() -> None:
     assert found.on("blur").value == pytest.approx(0.65)
     assert found.mean.draws.std() == pytest.approx(0.05 / np.sqrt(3), rel=0.1)
     assert found.worst.value == pytest.approx(0.65)
+
+
+@pytest.mark.parametrize(("seeds", "networks"), [(3, 1), (5, 1), (3, 5)])
+def test_intervals_that_rest_on_few_seeds_hold_the_truth_as_often_as_they_say(seeds: int, networks: int) -> None:
+    random, held, unwidened, rounds = np.random.default_rng(3), 0, 0, 300
+    many = [(f"cut {number}", "none") for number in range(networks)]
+    for _ in range(rounds):
+        found = {key: over_seeds(random.normal(0, 1, (seeds, 1)), ("a",), 300) for key in (*many, SECOND)}
+        (one,) = answers([versus("depth", "many against one", many, [SECOND])], found, guessing=None)
+        low, high = np.quantile(one.here.draws, (0.025, 0.975))
+        held, unwidened = held + (one.here.side == 0), unwidened + (low < 0 < high)
+    assert 0.92 < held / rounds < 0.98
+    assert unwidened < held
+
+
+def test_an_interval_is_widened_where_seeds_are_the_doubt_and_not_where_pictures_are() -> None:
+    random = np.random.default_rng(4)
+    pictures = Estimate(0.5, random.normal(0.5, 0.01, 4000))
+    alike = replace(pictures, few=few([0.5, 0.5001, 0.4999]))
+    apart = replace(pictures, few=few([0.48, 0.5, 0.5 + 0.02]))
+    assert alike.interval == pytest.approx(pictures.interval, abs=1e-4)
+    assert apart.freedom == pytest.approx(2, rel=0.6)
+    wider, plain = (high - low for low, high in (apart.interval, pictures.interval))
+    assert wider > 1.5 * plain
+    assert few([0.5]) == ()
+    near = Estimate(0.99, random.normal(0.99, 0.01, 500), few([0.98, 1.0, 0.99]), AREA)
+    assert near.interval[1] == 1.0
 
 
 def test_equal_networks_seldom_seem_to_differ() -> None:

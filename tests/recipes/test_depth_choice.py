@@ -12,7 +12,8 @@ from depth_choice import chosen_depth, depth_words, validation_auc
 
 
 def runs(value: float) -> Runs:
-    return Runs(3, np.array([value, value - 0.1]), np.full((5, 2), value), ("a", "b"))
+    figures = np.array([value, value - 0.1])
+    return Runs(3, figures, np.full((5, 2), value), ("a", "b"), np.tile(figures, (3, 1)))
 
 
 UNSEEN = {"shallow": runs(0.9), "deep": runs(0.7)}
