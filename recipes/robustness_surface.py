@@ -392,8 +392,8 @@ def markdown(
     yield ""
     yield f"{about['cells']} networks of {about['cells_of_a_full_run']}; commit {about['commit']}, {about['date']}."
     yield "First minus second, mean over kinds of corruption and their strengths [95 % bootstrap over seeds alone, the"
-    yield "pictures being the same ones throughout, widened by Student's t since seeds are few]; more is better, “not shown”"
-    yield "where the interval holds 0."
+    yield "pictures being the same ones throughout, widened by Student's t since seeds are few]; more is better, “not"
+    yield "shown” where the interval holds 0."
     yield ""
     yield f"- **What costs most.** Change of AUC, mean over strengths and networks: {hardest(found)}."
     yield from conclusions(asked)
