@@ -42,12 +42,14 @@ from result_files import keep, write_facts, write_figure, write_page, write_tabl
 from sharing import unclaimed
 from table_generators import (
     AUGMENTED,
+    MADE,
     ROOT,
     TRAINED_FAKE,
     TRAINED_REAL,
     TRUNCATED,
     WHOLE,
     Bench,
+    check_one_set,
     prepare,
     trained,
 )
@@ -203,7 +205,8 @@ def summarise(bench: Bench, folder: Path, command: str) -> None:
         sys.exit(f"no cells in {folder}: run without --summarise first")
     results = folder.parent
     found = [json.loads(path.read_text()) for path in files]
-    if {one["data_fingerprint"] for one in found} != {bench.fingerprint}:
+    mark = check_one_set(found)
+    if mark not in (bench.fingerprint, MADE):
         sys.exit(f"cells in {folder} were made from other pictures: delete them and run again")
     every = [row for one in found for row in one["rows"]]
     write_table(results / "robustness_surface.csv", every, COLUMNS)
@@ -212,7 +215,7 @@ def summarise(bench: Bench, folder: Path, command: str) -> None:
     about = {
         "command": command,
         "commit": commit(),
-        "data_fingerprint": bench.fingerprint,
+        "data_fingerprint": mark,
         "machine": machine(),
         "date": time.strftime("%Y-%m-%d"),
         "cells": len(files),
