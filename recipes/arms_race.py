@@ -36,6 +36,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from comparisons import over_seeds
 from equation4_contest import (
     GENERATOR,
     Contest,
@@ -253,10 +254,8 @@ def outside() -> Iterator[str]:
     networks = sorted({key[:3] for key in auc if "probe" not in key[0] and "regression" not in key[0]})
     loss = np.array([auc[*one, ADAPTED] - auc[*one, PLAIN] for one in networks])
     seeds = np.array([one[2] for one in networks])
-    names = sorted(set(seeds))
-    random = np.random.default_rng(0)
-    draws = [np.mean([loss[seeds == seed].mean() for seed in random.choice(names, len(names))]) for _ in range(1000)]
-    low, high = np.quantile(draws, (0.025, 0.975))
+    by_seed = np.array([[loss[seeds == seed].mean()] for seed in sorted(set(seeds))])
+    changed = over_seeds(by_seed, ("all networks",), 2000).mean
     count = {row["source"]: int(row["n_fake"]) for row in rows}
     plain, adapted = (np.mean([auc[*one, source] for one in networks]) for source in (PLAIN, ADAPTED))
     yield fill(
@@ -264,7 +263,7 @@ def outside() -> Iterator[str]:
         f"nothing here learned it. The {len(networks)} networks of results/table_generators.csv, which learned "
         f"StyleGAN2 itself, have a mean AUC of {plain:.3f} on its test pictures ({count[PLAIN]}, some of them resized "
         f"by a web site) and of {adapted:.3f} on the finetuned one's ({count[ADAPTED]}, native pixels): "
-        f"{loss.mean():+.3f} [{low:+.3f}, {high:+.3f}] (95 % bootstrap over seeds; all networks see the same "
+        f"{changed.signed} (95 % bootstrap over seeds, widened by Student's t; all networks see the same "
         f"{count[ADAPTED]} pictures, whose own chance is not in it). Lower for {int((loss < 0).sum())} of "
         f"{len(networks)}.",
         118,
