@@ -118,6 +118,7 @@ def test_recalibration_moves_one_number_and_remembers_the_steps(data: Path, upri
     assert new.thresholds is not None
     assert old.thresholds is not None
     assert new.thresholds.fake_above == old.thresholds.fake_above
+    assert "thresholds of before stand" in done.stderr
     assert [step["how"] for step in new.made_with["calibrated_before"]] == ["platt", "shift"]
     assert new.made_with["calibrated_before"][1]["calibration"]["slope"] == old.calibration.slope
 
@@ -146,7 +147,6 @@ def test_what_cannot_be_done_writes_nothing(data: Path, upright: Path, tiny_dete
         ("--method", "platt", "--recalibrate", "shift"),
         ("--recalibrate", "shift"),  # nobody has calibrated it
         ("--balance", "nothing"),
-        ("--false-alarm-rate", "5"),
         ("--per-source", "9"),  # too few for a slope
     ):
         done = run(upright, "--data", data, "--out", out, *words)
@@ -156,6 +156,19 @@ def test_what_cannot_be_done_writes_nothing(data: Path, upright: Path, tiny_dete
     out.write_bytes(b"mine")
     assert isinstance(run(upright, "--data", data, "--out", out).exception, InvalidConfig)
     assert out.read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("how", [(), ("--recalibrate", "shift")])
+@pytest.mark.parametrize("rate", ["--false-alarm-rate", "--miss-rate"])
+def test_percent_in_place_of_a_share_is_refused_before_anything_is_scored(
+    rate: str, how: tuple[str, ...], data: Path, tiny_detector: Path, tmp_path: Path
+) -> None:
+    for value in ("5", "1", "-0.1", "nan"):
+        done = run(tiny_detector, "--data", data, "--out", tmp_path / "new.onnx", *how, rate, value)
+        assert isinstance(done.exception, InvalidConfig), value
+        assert f"expected {rate} in [0, 1)" in str(done.exception)
+        assert "Give a share, not percent" in str(done.exception)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_detector_that_is_worse_than_chance_is_refused(data: Path, upright: Path, tmp_path: Path) -> None:

@@ -51,10 +51,13 @@ def calibrate(
     """
     from telltale.cli.detectors import load_detector
     from telltale.data.samples import scan
-    from telltale.evaluate.calibration_report import after, before, doubts
+    from telltale.evaluate.calibration_report import after, before, doubts, silences, unused_rates
+    from telltale.evaluate.recalibration import check_rate
     from telltale.evaluate.selection import chosen
 
     _check(detector, out, method, recalibrate, balance)
+    check_rate(false_alarm_rate, "--false-alarm-rate")
+    check_rate(miss_rate, "--miss-rate")
     samples = chosen(scan(data, split=split), per_source=per_source)
     loaded = replace(load_detector(detector), threads=1)
     used, images = _scored(loaded, samples, scores or out.with_name(f"{out.name}.scores.parquet"), workers, balance)
@@ -64,6 +67,8 @@ def calibrate(
     spec = _spec(loaded, calibration, thresholds, name, recalibrate or method or "platt")
     _write(detector, out, spec)
     warnings = [*_about_data(used, len(samples) - len(used)), *doubts(images, aim)]
+    warnings += unused_rates(loaded.spec, images, aim) if recalibrate else []
+    warnings += silences(images, calibration, thresholds)
     table = [before(loaded.spec, images)]
     try:
         table.append(after(fit, images))
