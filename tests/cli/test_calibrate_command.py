@@ -231,6 +231,28 @@ def test_broken_pictures_are_counted_and_scores_kept(data: Path, upright: Path, 
     assert (tmp_path / "new.onnx.scores.parquet").exists()
 
 
+def test_pictures_of_the_test_split_are_warned_of_as_those_of_the_train_split_are(
+    data: Path, upright: Path, tmp_path: Path
+) -> None:
+    manifest, splits = tmp_path / "list.csv", ("train", "validation", "test")
+    lines = [
+        f"{path},{label},{splits[number % 3]}\n"
+        for label in ("real", "fake")
+        for number, path in enumerate(sorted((data / label).iterdir()))
+    ]
+    manifest.write_text("path,label,split\n" + "".join(lines))
+    for words, warned in (
+        ((), ["24 images of the train split", "23 images of the test split"]),
+        (("--split", "test"), ["23 images of the test split"]),
+        (("--split", "validation"), []),
+    ):
+        out = tmp_path / f"new{''.join(words)}.onnx"
+        done = run(upright, "--data", manifest, "--out", out, "--json", *words)
+        assert done.exit_code == 0, (done.output, done.exception)
+        found = json.loads(done.stdout)["warnings"]
+        assert [one.partition(":")[0] for one in found if "split" in one] == warned
+
+
 def test_a_whole_image_baseline_is_calibrated_alike(
     data: Path, write_detector: Callable[..., Path], upright: Path, tiny_spec: DetectorSpec, tmp_path: Path
 ) -> None:

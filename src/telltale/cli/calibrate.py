@@ -27,7 +27,9 @@ def calibrate(
     detector: Annotated[str, typer.Argument(help="A shipped detector's name, an ONNX or a safetensors file.")],
     data: Annotated[list[Path], typer.Option(help="Data sets, folders, manifests; may be repeated.")],
     out: Annotated[Path, typer.Option(help="The new file, of the detector's own kind; the old one stays.")],
-    split: Annotated[str | None, typer.Option(help="Of the data: never the split it was trained on.")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Of the data: neither what it learned from nor what is to test it.")
+    ] = None,
     method: Annotated[str | None, typer.Option(help="platt (default), temperature or isotonic.")] = None,
     recalibrate: Annotated[
         str | None, typer.Option(help="shift: keep the present calibration and move one number; takes few pictures.")
@@ -206,6 +208,8 @@ def _about_data(used: "Sequence[Sample]", failed: int) -> list[str]:
     found = [f"{failed} images could not be scored; the reasons are in the scores' column error"] if failed else []
     if (trained := sum(one.split == "train" for one in used)) > 0:
         found.append(f"{trained} images of the train split: on pictures it was trained on a detector seems surer")
+    if (tested := sum(one.split == "test" for one in used)) > 0:
+        found.append(f"{tested} images of the test split: what chose probabilities and thresholds tests them no longer")
     return found
 
 
