@@ -11,7 +11,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 import telltale
-from telltale.cli.calibrate import _scored, calibrate
+from telltale.cli.calibrate import _place, _scored, calibrate
 from telltale.data.samples import scan
 from telltale.errors import InvalidConfig, InvalidDataset
 from telltale.spec import DetectorSpec
@@ -177,8 +177,12 @@ def test_a_detector_that_is_worse_than_chance_is_refused(data: Path, upright: Pa
         f"{path},{label}\n" for label, at in (("real", "fake"), ("fake", "real")) for path in (data / at).iterdir()
     ]
     turned.write_text("path,label\n" + "".join(lines))
-    for method in ("platt", "isotonic"):
-        done = run(upright, "--data", turned, "--out", tmp_path / "new.onnx", "--method", method)
+    calibrated = tmp_path / "calibrated.onnx"
+    assert run(upright, "--data", data, "--out", calibrated).exit_code == 0
+    for detector, *how in (
+        (upright, "--method", "platt"), (upright, "--method", "isotonic"), (calibrated, "--recalibrate", "shift")
+    ):  # fmt: skip
+        done = run(detector, "--data", turned, "--out", tmp_path / "new.onnx", *how)
         assert isinstance(done.exception, InvalidConfig)
         assert not (tmp_path / "new.onnx").exists()
 
@@ -251,6 +255,17 @@ def test_pictures_of_the_test_split_are_warned_of_as_those_of_the_train_split_ar
         assert done.exit_code == 0, (done.output, done.exception)
         found = json.loads(done.stdout)["warnings"]
         assert [one.partition(":")[0] for one in found if "split" in one] == warned
+
+
+@pytest.mark.parametrize(
+    ("threshold", "shown"),
+    [(0.73149, "0.731"), (0.99951, "0.9995"), (0.9999999, "0.9999999"), (1.0, "1.000"), (0.00004, "0.00004")],
+)
+def test_no_threshold_within_looks_like_0_or_1(threshold: float, shown: str) -> None:
+    assert _place(threshold) == shown
+    last = float(np.nextafter(1, 0))
+    assert _place(last) != "1.000"
+    assert float(_place(last)) == last
 
 
 def test_a_whole_image_baseline_is_calibrated_alike(

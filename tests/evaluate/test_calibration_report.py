@@ -23,6 +23,7 @@ from telltale.evaluate.calibration_report import (
     silences,
     unused_rates,
 )
+from telltale.evaluate.metrics import auc
 from telltale.geometry import PatchGrid
 from telltale.image import Preparation
 from telltale.spec import Calibration, DetectorSpec, Thresholds
@@ -178,6 +179,15 @@ def test_reals_alone_leave_the_calibration_and_move_the_upper_threshold() -> Non
     assert (said.ece, said.brier, said.log_loss, said.misses) == (None, None, None, None)
     assert said.false_alarms is not None
     assert "-" in list(as_lines([said]))[1]
+
+
+def test_a_shift_refuses_an_order_that_is_worse_than_chance_and_none_that_may_be_chance() -> None:
+    with pytest.raises(InvalidConfig, match=r"worse than chance; found AUC 0\.\d\d \(0\.\d\d to 0\.[0-4]\d\)"):
+        reshift(SPEC, PLATT, images(40, 40, apart=-1.2), AIM)
+    unsure = images(12, 12, seed=2, apart=-0.2)
+    assert auc(unsure.is_fake, unsure.score) < 0.5
+    assert any("cannot be told from guessing" in doubt for doubt in doubts(unsure, AIM))
+    reshift(SPEC, PLATT, unsure, AIM)(unsure)
 
 
 def test_sources_of_reals_come_worst_first() -> None:

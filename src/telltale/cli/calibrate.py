@@ -242,14 +242,20 @@ def _print(
     fakes = int(images.is_fake.sum())
     print(f"{one_line(str(out))}  {images.is_fake.size - fakes} reals, {fakes} fakes")
     print(_formula(calibration))
-    low = f"likely real at {thresholds.real_below:.3f} or below" if thresholds.real_below else "likely real never"
-    print(f"likely generated at P(fake) {thresholds.fake_above:.3f} or above, {low}")
+    low = f"likely real at {_place(thresholds.real_below)} or below" if thresholds.real_below else "likely real never"
+    print(f"likely generated at P(fake) {_place(thresholds.fake_above)} or above, {low}")
     print("\n".join(as_lines(table)))
     if sources:
         each = ", ".join(f"{source} {100 * found.value:.0f} %" for source, found in sources)
         print(one_line(f"false alarms by source of reals, on the fitting images: {each}"))
     for warning in warnings:
         print(f"warning: {one_line(warning)}", file=sys.stderr)
+
+
+def _place(threshold: float) -> str:
+    """Three digits, or as many as it takes for a threshold within 0 and 1 to look like neither."""
+    each = (f"{threshold:.{places}f}" for places in range(3, 18))
+    return next((text for text in each if threshold in (0, 1) or 0 < float(text) < 1), repr(threshold))
 
 
 def _formula(calibration: "Calibration") -> str:

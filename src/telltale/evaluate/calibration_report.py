@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
-from telltale.errors import InvalidDataset
+from telltale.errors import InvalidConfig, InvalidDataset
 from telltale.evaluate.auc_interval import bootstrap_auc
 from telltale.evaluate.calibration import METHODS
 from telltale.evaluate.evaluation_words import percent_ends
@@ -118,7 +118,16 @@ def reshift(spec: DetectorSpec, calibration: Calibration, images: CalibrationIma
 
     Thresholds are chosen anew where the images can support the rates (`images_needed`); with fewer they stay at their
     probabilities, `unused_rates` says so, and the spec states the rates that these images give.
+
+    Raises:
+        InvalidConfig: the detector orders these images worse than chance, which no shift mends.
     """
+    if not images.one_class and (order := bootstrap_auc(images.is_fake, images.score)).high < 0.5:
+        raise InvalidConfig(
+            expected="a detector that does not order these images worse than chance",
+            found=f"AUC {order.value:.2f} ({order.low:.2f} to {order.high:.2f})",
+            do="Look whether the labels are the wrong way round; if they are not, take another detector.",
+        )
     kept = spec.thresholds if _lacking(images, aim) else None
 
     def fit(images: CalibrationImages) -> tuple[Calibration, Thresholds]:
