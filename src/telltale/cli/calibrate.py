@@ -130,6 +130,8 @@ def _aim(used: "Sequence[Sample]", split: str | None, balance: str, false_alarm_
     from hashlib import sha256
 
     from telltale.evaluate.calibration_report import Aim
+    from telltale.evaluate.evaluation import fingerprint
+    from telltale.evaluate.results import utf8
 
     parts = []
     for is_fake, kind in ((False, "reals"), (True, "fakes")):
@@ -137,12 +139,15 @@ def _aim(used: "Sequence[Sample]", split: str | None, balance: str, false_alarm_
         sources = ", ".join(sorted({one.source for one in mine} - {""}))
         parts += [f"{len(mine)} {kind}" + (f" ({sources})" if sources else "")] if mine else []
     weighing = ", every source weighing the same" if balance == "sources" else ""
-    said = sorted(json.dumps([one.is_fake, one.source, sha256(one.read()).hexdigest()]) for one in used)
+    rows = [
+        {"image_sha256": sha256(one.read()).hexdigest(), "is_fake": one.is_fake, "source": utf8(one.source)}
+        for one in used
+    ]
     return Aim(
         false_alarm_rate=false_alarm_rate,
         miss_rate=miss_rate,
         data=" and ".join(parts) + (f", {split} split" if split else "") + weighing,
-        fingerprint=sha256("\n".join(said).encode()).hexdigest(),
+        fingerprint=fingerprint(rows),
     )
 
 
