@@ -179,12 +179,16 @@ def test_a_detector_that_is_worse_than_chance_is_refused(data: Path, upright: Pa
     turned.write_text("path,label\n" + "".join(lines))
     calibrated = tmp_path / "calibrated.onnx"
     assert run(upright, "--data", data, "--out", calibrated).exit_code == 0
-    for detector, *how in (
-        (upright, "--method", "platt"), (upright, "--method", "isotonic"), (calibrated, "--recalibrate", "shift")
-    ):  # fmt: skip
-        done = run(detector, "--data", turned, "--out", tmp_path / "new.onnx", *how)
+    for detector, how, what in (
+        (upright, ("--method", "platt"), "better than chance"),
+        (upright, ("--method", "isotonic"), "scores that rise with the share of fakes"),
+        (calibrated, ("--recalibrate", "shift"), "worse than chance"),
+    ):
+        out = tmp_path / how[1] / "new.onnx"  # kept scores are of one detector
+        done = run(detector, "--data", turned, "--out", out, *how)
         assert isinstance(done.exception, InvalidConfig)
-        assert not (tmp_path / "new.onnx").exists()
+        assert what in str(done.exception)
+        assert not out.exists()
 
 
 def test_pictures_that_changed_are_not_calibrated_on_by_their_old_scores(
