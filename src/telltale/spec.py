@@ -97,7 +97,7 @@ class Thresholds:
         fake_above: at or above it, "likely generated"; between the two, "inconclusive". Where the two are equal, a
             probability equal to both is "likely generated".
         false_alarm_rate: share of reals of the threshold data called "likely generated".
-        miss_rate: share of fakes of the threshold data called "likely real".
+        miss_rate: share of fakes of the threshold data called "likely real"; 0 where there were none.
         chosen_on: which data, in words.
         fingerprint: hash of those data.
     """

@@ -11,7 +11,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 import telltale
-from telltale.cli.calibrate import _scored, calibrate
+from telltale.cli.calibrate import _place, _scored, calibrate
 from telltale.data.samples import scan
 from telltale.errors import InvalidConfig, InvalidDataset
 from telltale.spec import DetectorSpec
@@ -118,6 +118,7 @@ def test_recalibration_moves_one_number_and_remembers_the_steps(data: Path, upri
     assert new.thresholds is not None
     assert old.thresholds is not None
     assert new.thresholds.fake_above == old.thresholds.fake_above
+    assert "thresholds of before stand" in done.stderr
     assert [step["how"] for step in new.made_with["calibrated_before"]] == ["platt", "shift"]
     assert new.made_with["calibrated_before"][1]["calibration"]["slope"] == old.calibration.slope
 
@@ -146,7 +147,6 @@ def test_what_cannot_be_done_writes_nothing(data: Path, upright: Path, tiny_dete
         ("--method", "platt", "--recalibrate", "shift"),
         ("--recalibrate", "shift"),  # nobody has calibrated it
         ("--balance", "nothing"),
-        ("--false-alarm-rate", "5"),
         ("--per-source", "9"),  # too few for a slope
     ):
         done = run(upright, "--data", data, "--out", out, *words)
@@ -158,16 +158,37 @@ def test_what_cannot_be_done_writes_nothing(data: Path, upright: Path, tiny_dete
     assert out.read_bytes() == b"mine"
 
 
+@pytest.mark.parametrize("how", [(), ("--recalibrate", "shift")])
+@pytest.mark.parametrize("rate", ["--false-alarm-rate", "--miss-rate"])
+def test_percent_in_place_of_a_share_is_refused_before_anything_is_scored(
+    rate: str, how: tuple[str, ...], data: Path, tiny_detector: Path, tmp_path: Path
+) -> None:
+    for value in ("5", "1", "-0.1", "nan"):
+        done = run(tiny_detector, "--data", data, "--out", tmp_path / "new.onnx", *how, rate, value)
+        assert isinstance(done.exception, InvalidConfig), value
+        assert f"expected {rate} in [0, 1)" in str(done.exception)
+        assert "Give a share, not percent" in str(done.exception)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_detector_that_is_worse_than_chance_is_refused(data: Path, upright: Path, tmp_path: Path) -> None:
     turned = tmp_path / "turned.csv"
     lines = [
         f"{path},{label}\n" for label, at in (("real", "fake"), ("fake", "real")) for path in (data / at).iterdir()
     ]
     turned.write_text("path,label\n" + "".join(lines))
-    for method in ("platt", "isotonic"):
-        done = run(upright, "--data", turned, "--out", tmp_path / "new.onnx", "--method", method)
+    calibrated = tmp_path / "calibrated.onnx"
+    assert run(upright, "--data", data, "--out", calibrated).exit_code == 0
+    for detector, how, what in (
+        (upright, ("--method", "platt"), "better than chance"),
+        (upright, ("--method", "isotonic"), "scores that rise with the share of fakes"),
+        (calibrated, ("--recalibrate", "shift"), "worse than chance"),
+    ):
+        out = tmp_path / how[1] / "new.onnx"  # kept scores are of one detector
+        done = run(detector, "--data", turned, "--out", out, *how)
         assert isinstance(done.exception, InvalidConfig)
-        assert not (tmp_path / "new.onnx").exists()
+        assert what in str(done.exception)
+        assert not out.exists()
 
 
 def test_pictures_that_changed_are_not_calibrated_on_by_their_old_scores(
@@ -216,6 +237,39 @@ def test_broken_pictures_are_counted_and_scores_kept(data: Path, upright: Path, 
     assert done.exit_code == 0, (done.output, done.exception)
     assert "1 images could not be scored" in done.stderr
     assert (tmp_path / "new.onnx.scores.parquet").exists()
+
+
+def test_pictures_of_the_test_split_are_warned_of_as_those_of_the_train_split_are(
+    data: Path, upright: Path, tmp_path: Path
+) -> None:
+    manifest, splits = tmp_path / "list.csv", ("train", "validation", "test")
+    lines = [
+        f"{path},{label},{splits[number % 3]}\n"
+        for label in ("real", "fake")
+        for number, path in enumerate(sorted((data / label).iterdir()))
+    ]
+    manifest.write_text("path,label,split\n" + "".join(lines))
+    for words, warned in (
+        ((), ["24 images of the train split", "23 images of the test split"]),
+        (("--split", "test"), ["23 images of the test split"]),
+        (("--split", "validation"), []),
+    ):
+        out = tmp_path / f"new{''.join(words)}.onnx"
+        done = run(upright, "--data", manifest, "--out", out, "--json", *words)
+        assert done.exit_code == 0, (done.output, done.exception)
+        found = json.loads(done.stdout)["warnings"]
+        assert [one.partition(":")[0] for one in found if "split" in one] == warned
+
+
+@pytest.mark.parametrize(
+    ("threshold", "shown"),
+    [(0.73149, "0.731"), (0.99951, "0.9995"), (0.9999999, "0.9999999"), (1.0, "1.000"), (0.00004, "0.00004")],
+)
+def test_no_threshold_within_looks_like_0_or_1(threshold: float, shown: str) -> None:
+    assert _place(threshold) == shown
+    last = float(np.nextafter(1, 0))
+    assert _place(last) != "1.000"
+    assert float(_place(last)) == last
 
 
 def test_a_whole_image_baseline_is_calibrated_alike(

@@ -13,6 +13,8 @@ from PIL import Image
 from sklearn.metrics import roc_auc_score
 from typer.testing import CliRunner, Result
 
+import telltale
+from telltale.cli.calibrate import calibrate
 from telltale.cli.evaluate import evaluate
 from telltale.errors import InvalidConfig, InvalidDataset, InvalidDetector
 from telltale.evaluate.evaluation import COLUMNS
@@ -361,6 +363,42 @@ def test_functions_that_are_none_and_nothing_readable(data: Path, tiny_detector:
     done = run(tiny_detector, "--data", folder, "--out", tmp_path / "none")
     assert isinstance(done.exception, InvalidDataset)
     assert "at least one image with a score" in str(done.exception)
+
+
+def test_a_calibration_on_the_very_pictures_of_an_evaluation_is_seen_and_said(
+    tiny_detector: Path, tmp_path: Path
+) -> None:
+    folder, calibrated = tmp_path / "data", tmp_path / "calibrated.onnx"
+    for number in range(24):
+        place = folder / ("fake" if number % 2 else "real")
+        place.mkdir(parents=True, exist_ok=True)
+        noise = np.random.default_rng(number).integers(0, 200, (24, 24, 3), np.uint8)
+        Image.fromarray(noise).save(place / f"{number:02d}.png")
+    shutil.copy(folder / "real" / "00.png", folder / "real" / "copy.png")
+    calibrating = typer.Typer()
+    calibrating.command()(calibrate)
+    words = (tiny_detector, "--data", folder, "--out", calibrated, "--recalibrate", "shift", "--name", "new")
+    done = CliRunner().invoke(calibrating, [*map(str, words), "--workers", "1"])
+    assert done.exit_code == 0, (done.output, done.exception)
+    # Elsewhere, and with a picture that nothing scores: what the calibration saw is the same.
+    moved = folder.rename(tmp_path / "moved")
+    (moved / "real" / "broken.png").write_bytes(b"none")
+    out, told = tmp_path / "out", "calibrated on exactly these images"
+    asked = ("--data", moved, "--pooling", "own", "--pooling", "vote", "--min-images", 4)
+    assert run(calibrated, tiny_detector, *asked, "--out", out).exit_code == 1
+    found = json.loads((out / "summary.json").read_text())
+    assert [one["calibrated_on_these_images"] for one in found["detectors"]] == [True, False]
+    assert [(out / name).read_text().count(told) for name in ("table.md", "table.tex", "report.html")] == [1, 1, 1]
+    (moved / "real" / "broken.png").unlink()
+    assert run(calibrated, *asked, "--out", tmp_path / "whole").exit_code == 0
+    spec = telltale.load(calibrated).spec
+    assert spec.calibration is not None
+    whole = json.loads((tmp_path / "whole" / "summary.json").read_text())
+    assert whole["data"]["fingerprint"] == spec.calibration.fingerprint
+    # One picture fewer is other data.
+    (moved / "fake" / "01.png").unlink()
+    assert run(calibrated, *asked, "--out", tmp_path / "fewer").exit_code == 0
+    assert told not in (tmp_path / "fewer" / "table.md").read_text()
 
 
 def test_json_is_the_summary(data: Path, tiny_detector: Path, tmp_path: Path) -> None:

@@ -20,7 +20,10 @@ from telltale.evaluate.calibration_report import (
     quality,
     refit,
     reshift,
+    silences,
+    unused_rates,
 )
+from telltale.evaluate.metrics import auc
 from telltale.geometry import PatchGrid
 from telltale.image import Preparation
 from telltale.spec import Calibration, DetectorSpec, Thresholds
@@ -127,10 +130,34 @@ def test_a_shift_keeps_thresholds_that_few_images_cannot_choose() -> None:
     assert calibration.slope == PLATT.slope
     assert calibration.intercept != PLATT.intercept
     assert (thresholds.real_below, thresholds.fake_above) == (0.2, 0.8)
-    assert thresholds.chosen_on == "many; rates as measured on the images"
     said = probabilities(calibration, few.score)
+    between = 100 * ((said > 0.2) & (said < 0.8)).mean()
+    assert thresholds.chosen_on == f"many; rates as measured on the images, with {between:.3g} % inconclusive"
     assert thresholds.false_alarm_rate == (said[~few.is_fake] >= 0.8).mean()
     assert thresholds.miss_rate == (said[few.is_fake] <= 0.2).mean()
+
+
+def test_rates_that_a_shift_does_not_use_are_named() -> None:
+    few, aim = images(42, 80), replace(AIM, false_alarm_rate=0.001)
+    (said,) = unused_rates(SPEC, few, aim)
+    assert "thresholds of before stand" in said
+    assert "(0.1 % false alarms, 5 % misses) were not used: new thresholds take 3000 reals" in said
+    assert "60 fakes" in next(unused_rates(SPEC, images(60, 59), AIM))
+    assert list(unused_rates(SPEC, images(60, 60), AIM)) == []
+    # Chosen anew all the same: there were none before, or only the upper one is.
+    assert list(unused_rates(replace(SPEC, thresholds=None), few, aim)) == []
+    assert list(unused_rates(SPEC, few.only(~few.is_fake), aim)) == []
+
+
+def test_a_rate_of_0_because_no_verdict_is_given_is_no_merit() -> None:
+    found = images(60, 60)
+    assert list(silences(found, PLATT, THRESHOLDS)) == []
+    never = replace(THRESHOLDS, real_below=0.0)
+    assert list(silences(found, PLATT, never)) == [
+        "no picture here is called likely real: a miss rate of 0 says only that"
+    ]
+    assert "every picture here is inconclusive" in next(silences(found, PLATT, replace(never, fake_above=1.0)))
+    assert list(silences(found.only(~found.is_fake), PLATT, never)) == []
 
 
 def test_a_shift_chooses_thresholds_where_images_support_the_rates() -> None:
@@ -146,11 +173,21 @@ def test_reals_alone_leave_the_calibration_and_move_the_upper_threshold() -> Non
     calibration, thresholds = reshift(SPEC, PLATT, reals, AIM)(reals)
     assert calibration == PLATT
     assert thresholds.real_below == 0
+    assert thresholds.chosen_on.endswith("nothing is called likely real: a miss rate of 0 says nothing")
     assert thresholds.false_alarm_rate <= 0.05
     said = after(reshift(SPEC, PLATT, reals, AIM), reals)
     assert (said.ece, said.brier, said.log_loss, said.misses) == (None, None, None, None)
     assert said.false_alarms is not None
     assert "-" in list(as_lines([said]))[1]
+
+
+def test_a_shift_refuses_an_order_that_is_worse_than_chance_and_none_that_may_be_chance() -> None:
+    with pytest.raises(InvalidConfig, match=r"worse than chance; found AUC 0\.\d\d \(0\.\d\d to 0\.[0-4]\d\)"):
+        reshift(SPEC, PLATT, images(40, 40, apart=-1.2), AIM)
+    unsure = images(12, 12, seed=2, apart=-0.2)
+    assert auc(unsure.is_fake, unsure.score) < 0.5
+    assert any("cannot be told from guessing" in doubt for doubt in doubts(unsure, AIM))
+    reshift(SPEC, PLATT, unsure, AIM)(unsure)
 
 
 def test_sources_of_reals_come_worst_first() -> None:

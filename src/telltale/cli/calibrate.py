@@ -27,7 +27,9 @@ def calibrate(
     detector: Annotated[str, typer.Argument(help="A shipped detector's name, an ONNX or a safetensors file.")],
     data: Annotated[list[Path], typer.Option(help="Data sets, folders, manifests; may be repeated.")],
     out: Annotated[Path, typer.Option(help="The new file, of the detector's own kind; the old one stays.")],
-    split: Annotated[str | None, typer.Option(help="Of the data: never the split it was trained on.")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Of the data: neither what it learned from nor what is to test it.")
+    ] = None,
     method: Annotated[str | None, typer.Option(help="platt (default), temperature or isotonic.")] = None,
     recalibrate: Annotated[
         str | None, typer.Option(help="shift: keep the present calibration and move one number; takes few pictures.")
@@ -51,10 +53,13 @@ def calibrate(
     """
     from telltale.cli.detectors import load_detector
     from telltale.data.samples import scan
-    from telltale.evaluate.calibration_report import after, before, doubts
+    from telltale.evaluate.calibration_report import after, before, doubts, silences, unused_rates
+    from telltale.evaluate.recalibration import check_rate
     from telltale.evaluate.selection import chosen
 
     _check(detector, out, method, recalibrate, balance)
+    check_rate(false_alarm_rate, "--false-alarm-rate")
+    check_rate(miss_rate, "--miss-rate")
     samples = chosen(scan(data, split=split), per_source=per_source)
     loaded = replace(load_detector(detector), threads=1)
     used, images = _scored(loaded, samples, scores or out.with_name(f"{out.name}.scores.parquet"), workers, balance)
@@ -64,6 +69,8 @@ def calibrate(
     spec = _spec(loaded, calibration, thresholds, name, recalibrate or method or "platt")
     _write(detector, out, spec)
     warnings = [*_about_data(used, len(samples) - len(used)), *doubts(images, aim)]
+    warnings += unused_rates(loaded.spec, images, aim) if recalibrate else []
+    warnings += silences(images, calibration, thresholds)
     table = [before(loaded.spec, images)]
     try:
         table.append(after(fit, images))
@@ -123,6 +130,8 @@ def _aim(used: "Sequence[Sample]", split: str | None, balance: str, false_alarm_
     from hashlib import sha256
 
     from telltale.evaluate.calibration_report import Aim
+    from telltale.evaluate.evaluation import fingerprint
+    from telltale.evaluate.results import utf8
 
     parts = []
     for is_fake, kind in ((False, "reals"), (True, "fakes")):
@@ -130,12 +139,15 @@ def _aim(used: "Sequence[Sample]", split: str | None, balance: str, false_alarm_
         sources = ", ".join(sorted({one.source for one in mine} - {""}))
         parts += [f"{len(mine)} {kind}" + (f" ({sources})" if sources else "")] if mine else []
     weighing = ", every source weighing the same" if balance == "sources" else ""
-    said = sorted(json.dumps([one.is_fake, one.source, sha256(one.read()).hexdigest()]) for one in used)
+    rows = [
+        {"image_sha256": sha256(one.read()).hexdigest(), "is_fake": one.is_fake, "source": utf8(one.source)}
+        for one in used
+    ]
     return Aim(
         false_alarm_rate=false_alarm_rate,
         miss_rate=miss_rate,
         data=" and ".join(parts) + (f", {split} split" if split else "") + weighing,
-        fingerprint=sha256("\n".join(said).encode()).hexdigest(),
+        fingerprint=fingerprint(rows),
     )
 
 
@@ -201,6 +213,8 @@ def _about_data(used: "Sequence[Sample]", failed: int) -> list[str]:
     found = [f"{failed} images could not be scored; the reasons are in the scores' column error"] if failed else []
     if (trained := sum(one.split == "train" for one in used)) > 0:
         found.append(f"{trained} images of the train split: on pictures it was trained on a detector seems surer")
+    if (tested := sum(one.split == "test" for one in used)) > 0:
+        found.append(f"{tested} images of the test split: what chose probabilities and thresholds tests them no longer")
     return found
 
 
@@ -233,14 +247,20 @@ def _print(
     fakes = int(images.is_fake.sum())
     print(f"{one_line(str(out))}  {images.is_fake.size - fakes} reals, {fakes} fakes")
     print(_formula(calibration))
-    low = f"likely real at {thresholds.real_below:.3f} or below" if thresholds.real_below else "likely real never"
-    print(f"likely generated at P(fake) {thresholds.fake_above:.3f} or above, {low}")
+    low = f"likely real at {_place(thresholds.real_below)} or below" if thresholds.real_below else "likely real never"
+    print(f"likely generated at P(fake) {_place(thresholds.fake_above)} or above, {low}")
     print("\n".join(as_lines(table)))
     if sources:
         each = ", ".join(f"{source} {100 * found.value:.0f} %" for source, found in sources)
         print(one_line(f"false alarms by source of reals, on the fitting images: {each}"))
     for warning in warnings:
         print(f"warning: {one_line(warning)}", file=sys.stderr)
+
+
+def _place(threshold: float) -> str:
+    """Three digits, or as many as it takes for a threshold within 0 and 1 to look like neither."""
+    each = (f"{threshold:.{places}f}" for places in range(3, 18))
+    return next((text for text in each if threshold in (0, 1) or 0 < float(text) < 1), repr(threshold))
 
 
 def _formula(calibration: "Calibration") -> str:

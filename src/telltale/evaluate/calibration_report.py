@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
-from telltale.errors import InvalidDataset
+from telltale.errors import InvalidConfig, InvalidDataset
 from telltale.evaluate.auc_interval import bootstrap_auc
 from telltale.evaluate.calibration import METHODS
 from telltale.evaluate.evaluation_words import percent_ends
@@ -117,16 +117,25 @@ def reshift(spec: DetectorSpec, calibration: Calibration, images: CalibrationIma
     """The present calibration with one number moved: its intercept, or with reals alone the upper threshold.
 
     Thresholds are chosen anew where the images can support the rates (`images_needed`); with fewer they stay at their
-    probabilities, and the spec states the rates that these images give.
+    probabilities, `unused_rates` says so, and the spec states the rates that these images give.
+
+    Raises:
+        InvalidConfig: the detector orders these images worse than chance, which no shift mends.
     """
-    enough = all(count >= needed for count, needed in _counts(images, aim))
+    if not images.one_class and (order := bootstrap_auc(images.is_fake, images.score)).high < 0.5:
+        raise InvalidConfig(
+            expected="a detector that does not order these images worse than chance",
+            found=f"AUC {order.value:.2f} ({order.low:.2f} to {order.high:.2f})",
+            do="Look whether the labels are the wrong way round; if they are not, take another detector.",
+        )
+    kept = spec.thresholds if _lacking(images, aim) else None
 
     def fit(images: CalibrationImages) -> tuple[Calibration, Thresholds]:
         if not images.is_fake.any():
             return calibration, thresholds_from_reals(
                 probabilities(calibration, images.score),
                 false_alarm_rate=aim.false_alarm_rate,
-                chosen_on=aim.data,
+                chosen_on=f"{aim.data}; without fakes nothing is called likely real: a miss rate of 0 says nothing",
                 fingerprint=aim.fingerprint,
             )
         moved = fit_shift(
@@ -137,9 +146,9 @@ def reshift(spec: DetectorSpec, calibration: Calibration, images: CalibrationIma
             fitted_on=aim.data,
             fingerprint=aim.fingerprint,
         )
-        if enough or spec.thresholds is None:
+        if kept is None:
             return moved, _thresholds(moved, images, aim)
-        return moved, _measured(spec.thresholds, moved, images, aim)
+        return moved, _measured(kept, moved, images, aim)
 
     return fit
 
@@ -156,14 +165,15 @@ def _thresholds(calibration: Calibration, images: CalibrationImages, aim: Aim) -
 
 
 def _measured(kept: Thresholds, calibration: Calibration, images: CalibrationImages, aim: Aim) -> Thresholds:
-    """The same thresholds with the rates that these images give."""
+    """The same thresholds with the rates that these images give; low ones may be many verdicts that were not given."""
     said = verdicts(kept, probabilities(calibration, images.score))
     return Thresholds(
         real_below=kept.real_below,
         fake_above=kept.fake_above,
         false_alarm_rate=float((said[~images.is_fake] == "likely generated").mean()),
         miss_rate=float((said[images.is_fake] == "likely real").mean()),
-        chosen_on=f"{kept.chosen_on}; rates as measured on {aim.data}",
+        chosen_on=f"{kept.chosen_on}; rates as measured on {aim.data}, "
+        f"with {100 * (said == 'inconclusive').mean():.3g} % inconclusive",
         fingerprint=aim.fingerprint,
     )
 
@@ -273,6 +283,35 @@ def _counts(images: CalibrationImages, aim: Aim) -> list[tuple[int, int]]:
     fakes = int(images.is_fake.sum())
     rates = ((images.is_fake.size - fakes, aim.false_alarm_rate), (fakes, aim.miss_rate))
     return [(count, images_needed(rate)) for count, rate in rates]
+
+
+def _lacking(images: CalibrationImages, aim: Aim) -> list[str]:
+    """How many reals and fakes it takes, as 60 reals, where there are fewer."""
+    each = zip(_counts(images, aim), ("reals", "fakes"), strict=True)
+    return [f"{needed} {kind}" for (count, needed), kind in each if count < needed]
+
+
+def unused_rates(spec: DetectorSpec, images: CalibrationImages, aim: Aim) -> Iterator[str]:
+    """That a shift leaves the thresholds where they are, whatever the rates asked for."""
+    lacking = _lacking(images, aim)
+    if lacking and images.is_fake.any() and spec.thresholds is not None:
+        yield (
+            f"the thresholds of before stand, and the rates asked for ({100 * aim.false_alarm_rate:g} % false alarms, "
+            f"{100 * aim.miss_rate:g} % misses) were not used: new thresholds take {' and '.join(lacking)}"
+        )
+
+
+def silences(images: CalibrationImages, calibration: Calibration, thresholds: Thresholds) -> Iterator[str]:
+    """Verdicts that no image here is given: a rate of 0 is no merit then. Reals alone need no such verdict."""
+    if images.one_class:
+        return
+    said = set(verdicts(thresholds, probabilities(calibration, images.score)))
+    if said == {"inconclusive"}:
+        yield "every picture here is inconclusive: rates of 0 say only that no verdict was given"
+        return
+    for verdict, name in (("likely generated", "false-alarm"), ("likely real", "miss")):
+        if verdict not in said:
+            yield f"no picture here is called {verdict}: a {name} rate of 0 says only that"
 
 
 def doubts(images: CalibrationImages, aim: Aim) -> Iterator[str]:

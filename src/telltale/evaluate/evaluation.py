@@ -178,7 +178,10 @@ def evaluate(
 
 
 def fingerprint(rows: Iterable[Row]) -> str:
-    """sha256 over content, label and source of every image, wherever the files lie."""
+    """sha256 over content, label and source of every image, wherever the files lie; copies of a source count once.
+
+    `telltale calibrate` stores it of what it calibrates on, so that `telltale evaluate` can see the same data again.
+    """
     said = {json.dumps([row["image_sha256"] or row["path"], row["is_fake"], row["source"]]) for row in rows}
     return sha256("\n".join(sorted(said)).encode()).hexdigest()
 

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import isnan
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from telltale.evaluate.evaluation_words import (
     by_judge,
     calibrated,
     ends,
+    flattered,
     is_unresolved,
     named,
     of_both,
@@ -41,10 +42,11 @@ def write_tables(out: Path, found: Evaluation, values: Mapping[str, Any]) -> Non
         found: the tables.
         values: as `summary` gives them.
     """
+    here = flattered(values)
     files = {
         "table.csv": table_csv(found.rows),
-        "table.md": table_markdown(found.rows, found.comparisons, found.slices),
-        "table.tex": table_latex(found.rows),
+        "table.md": table_markdown(found.rows, found.comparisons, found.slices, here),
+        "table.tex": table_latex(found.rows, here),
         "comparisons.csv": comparisons_csv(found.comparisons),
         "slices.csv": slices_csv(found.slices),
         "summary.json": json.dumps(values, indent=1, allow_nan=False) + "\n",
@@ -157,12 +159,15 @@ def _csv(records: Sequence[Mapping[str, Cell]]) -> str:
 
 
 def table_markdown(
-    rows: Sequence[EvaluationRow], comparisons: Sequence[ComparisonRow] = (), slices: Sequence[SliceRow] = ()
+    rows: Sequence[EvaluationRow],
+    comparisons: Sequence[ComparisonRow] = (),
+    slices: Sequence[SliceRow] = (),
+    here: Collection[str] = (),
 ) -> str:
     """A section for each detector and pooling: figures by source, verdicts by source; then comparisons and slices."""
     lines = ["# Evaluation", ""]
     for title, mine in by_judge(rows).items():
-        lines += [f"## {_cell(title)}", "", about(mine), "", *_figures(mine), "", *_verdicts(mine), ""]
+        lines += [f"## {_cell(title)}", "", about(mine, here), "", *_figures(mine), "", *_verdicts(mine), ""]
     if any(is_unresolved(row, figure) for row in rows for figure in row.figures):
         lines += [RESOLUTION.replace("*", "\\*", 1) + ".", ""]
     if comparisons:

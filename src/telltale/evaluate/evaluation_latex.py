@@ -5,9 +5,11 @@ from math import isnan
 
 from telltale.evaluate.evaluation_table import ALL, MEAN, WORST, EvaluationRow
 from telltale.evaluate.evaluation_words import (
+    FLATTERED,
     RESOLUTION,
     TITLES,
     by_judge,
+    is_flattered,
     is_unresolved,
     named,
     of_both,
@@ -17,12 +19,12 @@ from telltale.evaluate.evaluation_words import (
 _PAPER = ("ap_fake", "auc", "accuracy_real", "accuracy_fake", "tpr_at_1_fpr", "tpr_at_5_fpr", "eer")
 
 
-def table_latex(rows: Sequence[EvaluationRow]) -> str:
+def table_latex(rows: Sequence[EvaluationRow], here: Collection[str] = ()) -> str:
     """One booktabs table for each detector and pooling: sources of fakes and reals, then all, mean and worst."""
-    return "\n".join(_latex(title, mine) for title, mine in by_judge(rows).items())
+    return "\n".join(_latex(title, mine, here) for title, mine in by_judge(rows).items())
 
 
-def _latex(title: str, rows: Sequence[EvaluationRow]) -> str:
+def _latex(title: str, rows: Sequence[EvaluationRow], here: Collection[str]) -> str:
     whole = next(row for row in rows if row.source == ALL)
     share = whole.n_fake / max(1, whole.n_fake + whole.n_real)
     over = [row for row in rows if row.source in (ALL, MEAN, WORST)]
@@ -38,6 +40,7 @@ def _latex(title: str, rows: Sequence[EvaluationRow]) -> str:
             f"\\caption{{{_escaped(title)}. Fake is positive; 95\\,\\% bootstrap intervals of AUC in brackets. Chance "
             f"is 0.5 for AUC and the share of fakes for AP ({share:.2f} on all images)."
             + (f" {_escaped(RESOLUTION)}." if marked else "")
+            + (f" {_escaped(FLATTERED)}." if is_flattered(rows, here) else "")
             + "}",
             f"\\begin{{tabular}}{{l{'r' * (len(_PAPER) + 2)}}}",
             "\\toprule",

@@ -1,6 +1,6 @@
 """An evaluation as one web page that needs no network: tables that sort, curves, intervals, differences, slices."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from html import escape
 from typing import Any, TypeAlias
 
@@ -20,7 +20,7 @@ from telltale.evaluate.curve_plots import (
 from telltale.evaluate.evaluation_entries import Entry, Images
 from telltale.evaluate.evaluation_page_tables import OVER, differences, every_figure, glance, slice_tables
 from telltale.evaluate.evaluation_table import EvaluationRow
-from telltale.evaluate.evaluation_words import TITLES, about, by_judge, named, of_both
+from telltale.evaluate.evaluation_words import TITLES, about, by_judge, flattered, named, of_both
 from telltale.evaluate.tabulation import Evaluation
 
 # A name and its intervals, as `whiskers` draws them.
@@ -42,7 +42,7 @@ def page(found: Evaluation, values: Mapping[str, Any]) -> str:
         *_opening(values),
         "<h2>At a glance</h2>",
         glance(rows),
-        *_judges(rows, colours),
+        *_judges(rows, colours, flattered(values)),
         *_plots(found.images, found.entries, colours),
         *_by_source(rows, colours),
         "<h2>Every figure</h2>",
@@ -74,9 +74,9 @@ def _key(title: str, colours: Mapping[str, int]) -> str:
     return f"<span class='key f{colours[title]}'></span>{escape(title)}"
 
 
-def _judges(rows: Sequence[EvaluationRow], colours: Mapping[str, int]) -> Iterator[str]:
+def _judges(rows: Sequence[EvaluationRow], colours: Mapping[str, int], here: Collection[str]) -> Iterator[str]:
     for title, mine in by_judge(rows).items():
-        yield f"<p>{_key(title, colours)}: {escape(about(mine))}</p>"
+        yield f"<p>{_key(title, colours)}: {escape(about(mine, here))}</p>"
 
 
 def _plots(images: Images, entries: Sequence[Entry], colours: Mapping[str, int]) -> Iterator[str]:

@@ -33,7 +33,7 @@ def summary(
     return {
         **run,
         "data": {**_data(scores[: len(scores) // len(entrants)]), "copies": found.images.copies},
-        "detectors": [_detector(one) for one in entrants],
+        "detectors": [_detector(one, scores) for one in entrants],
         "failures": _failures(scores),
         "results": [_result(mine) for mine in by_judge(found.rows).values()],
         "comparisons": [_comparison(row) for row in found.comparisons],
@@ -63,8 +63,11 @@ def _data(images: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def _detector(one: Contender) -> dict[str, Any]:
+def _detector(one: Contender, scores: Sequence[Row]) -> dict[str, Any]:
     spec = one.detector.spec
+    # Of those with a score, since a calibration is of nothing else.
+    mine = fingerprint(row for row in scores if row["detector"] == one.name and row["error"] is None)
+    known = {part.fingerprint for part in (spec.calibration, spec.thresholds) if part is not None}
     return {
         "name": one.name,
         "sha256": one.detector.sha256,
@@ -75,6 +78,7 @@ def _detector(one: Contender) -> dict[str, Any]:
         "pooling": spec.pooling,
         "receptive_field": None if spec.grid is None else spec.grid.size,
         "calibrated_on": None if spec.calibration is None else spec.calibration.fitted_on,
+        "calibrated_on_these_images": mine in known,
         "thresholds": None if spec.thresholds is None else asdict(spec.thresholds),
     }
 

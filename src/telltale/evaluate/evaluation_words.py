@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import isnan
+from typing import Any
 
 from telltale.evaluate.comparison import Difference
 from telltale.evaluate.evaluation_table import ALL, MEAN, WORST, EvaluationRow
@@ -34,6 +35,10 @@ UNRESOLVED = "*"
 RESOLUTION = (
     f"{UNRESOLVED} fewer reals than this rate can be seen with (100 for 1 %, 20 for 5 %): the share of fakes found "
     "without a single false alarm"
+)
+FLATTERED = (
+    "It was calibrated on exactly these images, which flatters its probabilities and verdicts: only other images show "
+    "what they are worth"
 )
 NAMES = {
     (ALL, "all"): "all images",
@@ -116,12 +121,22 @@ def by_judge(rows: Sequence[EvaluationRow]) -> dict[str, list[EvaluationRow]]:
     return found
 
 
-def about(rows: Sequence[EvaluationRow]) -> str:
-    """One sentence on a detector and what its figures are of."""
+def flattered(values: Mapping[str, Any]) -> frozenset[str]:
+    """The detectors that were calibrated on exactly the images of this evaluation, by `summary`'s values."""
+    return frozenset(one["name"] for one in values["detectors"] if one["calibrated_on_these_images"])
+
+
+def is_flattered(rows: Sequence[EvaluationRow], here: Collection[str]) -> bool:
+    """Whether that touches these rows: those of another pooling are judged by scores that nobody calibrated."""
+    return rows[0].judge.own and rows[0].judge.detector in here
+
+
+def about(rows: Sequence[EvaluationRow], here: Collection[str] = ()) -> str:
+    """A detector and what its figures are of; `here` names the detectors calibrated on these images."""
     judge = rows[0].judge
     judged = "its calibrated probability" if judge.judged_by == "probability" else "the score, which nobody calibrated"
     verdict = "the thresholds of its spec" if judge.verdict_by == "thresholds" else f"{judge.judged_by} 0.5"
     return (
         f"sha256 {judge.weights_sha256[:12]}, pooling {judge.pooling}. Accuracies, ECE, Brier and log loss are of "
-        f"{judged}; verdicts by {verdict}."
+        f"{judged}; verdicts by {verdict}." + (f" {FLATTERED}." if is_flattered(rows, here) else "")
     )

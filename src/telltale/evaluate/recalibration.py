@@ -56,6 +56,16 @@ def fit_shift(
     )
 
 
+def check_rate(rate: float, name: str = "a rate") -> None:
+    """A share that thresholds can keep, never percent.
+
+    Raises:
+        InvalidConfig: a rate outside [0, 1).
+    """
+    if not 0 <= rate < 1:
+        raise InvalidConfig(expected=f"{name} in [0, 1)", found=str(rate), do="Give a share, not percent.")
+
+
 def held_rate(rate: float, images: int) -> float:
     """The share of `images` that may lie beyond a threshold so that a new image does so at most at `rate`.
 
@@ -71,8 +81,7 @@ def held_rate(rate: float, images: int) -> float:
         InvalidConfig: a rate outside [0, 1).
         InvalidDataset: no images.
     """
-    if not 0 <= rate < 1:
-        raise InvalidConfig(expected="a rate in [0, 1)", found=str(rate), do="Give a share, not percent.")
+    check_rate(rate)
     if images < 1:
         raise InvalidDataset(expected="at least one image", found="none", do="Add images.")
     return max(0, int(rate * (images + 1) + 1e-9) - 1) / images

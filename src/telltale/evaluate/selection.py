@@ -48,7 +48,11 @@ def _fewer(samples: Sequence[Sample], per_source: int, seed: int) -> list[Sample
 
 
 def fingerprint(samples: Iterable[Sample]) -> str:
-    """sha256 over path, label and source of every image, whatever their order."""
+    """sha256 over path, label and source of every image, whatever their order.
+
+    It tells which files a run was of. That of a calibration and of an evaluation, `evaluation.fingerprint`, is of the
+    pictures' bytes, and never the same.
+    """
     said = sorted(json.dumps([utf8(str(one.path)), one.is_fake, one.source]) for one in samples)
     return sha256("\n".join(said).encode()).hexdigest()
 
