@@ -89,6 +89,26 @@ def test_one_command_from_pictures_to_tables_and_page(
     assert found["seconds"] > 0
 
 
+def test_a_detector_without_patches_is_compared_whatever_the_pooling(
+    data: Path, tiny_detector: Path, function: str, tmp_path: Path
+) -> None:
+    words = ("--data", data, "--min-images", 4, "--pooling", "vote", "--pooling", "mean_logit")
+    done = run(tiny_detector, function, *words, "--out", tmp_path / "both")
+    assert done.exit_code == 0, done.output
+    assert {(row["detector"], row["pooling"]) for row in table(tmp_path / "both")} == {
+        ("tiny", "vote"), ("tiny", "mean_logit"), ("bright:score", "mean_probability"),
+    }  # fmt: skip
+    with (tmp_path / "both" / "comparisons.csv").open(newline="") as stream:
+        pairs = {(row["first"], row["second"]) for row in csv.DictReader(stream)}
+    assert pairs == {("tiny (vote)", "bright:score"), ("tiny (mean_logit)", "bright:score")}
+    assert done.stderr.count("bright:score: without patches to pool") == 1
+    alone = run(function, *words, "--out", tmp_path / "alone")
+    assert alone.exit_code == 0, alone.output
+    own = run(function, *words[:4], "--out", tmp_path / "own")
+    assert table(tmp_path / "alone") == table(tmp_path / "own")
+    assert "without patches to pool" not in own.stderr
+
+
 def test_page_and_tables_hold_what_readers_need_and_load_nothing(
     data: Path, tiny_detector: Path, uncalibrated_detector: Path, tmp_path: Path
 ) -> None:

@@ -42,7 +42,7 @@ def evaluate(
         list[str] | None,
         typer.Option(
             help="In the tables: own (each detector's), mean_probability, mean_logit, vote; may be repeated. "
-            "Scores are kept for all."
+            "Scores are kept for all; a detector without patches always has its own."
         ),
     ] = None,
     slice_by: Annotated[
@@ -88,7 +88,7 @@ def evaluate(
         )
         values = _write(out, found, entrants, rows, {"settings": settings}, began)
     print(json.dumps(values, allow_nan=False) if as_json else "\n".join(_lines(found)))
-    _notes(out, found, rows, unlabelled)
+    _notes(out, found, rows, settings["pooling"], unlabelled)
 
 
 def _samples(data: "Sequence[Path]", settings: Mapping[str, Any]) -> "tuple[list[Sample], int]":
@@ -178,13 +178,19 @@ def _lines(found: "Evaluation") -> list[str]:
     return [one_line(line) for line in lines]
 
 
-def _notes(out: Path, found: "Evaluation", rows: "Sequence[Row]", unlabelled: int) -> None:
+def _notes(out: Path, found: "Evaluation", rows: "Sequence[Row]", poolings: "Sequence[str]", unlabelled: int) -> None:
     failed = sum(row["error"] is not None for row in rows)
     more = [name for name, there in (("comparisons.csv", found.comparisons), ("slices.csv", found.slices)) if there]
     files = ("report.html", "table.csv", "table.md", "table.tex", *more, "summary.json", "scores.parquet")
     print(f"{out}: {', '.join(files)}", file=sys.stderr)
     if unlabelled:
         print(f"{unlabelled} images without a label left out", file=sys.stderr)
+    unpooled = [one.judge.detector for one in found.entries if one.whole and {*poolings} - {"own", one.judge.pooling}]
+    if unpooled:
+        print(
+            one_line(f"{', '.join(unpooled)}: without patches to pool; the score itself is in the tables and compared"),
+            file=sys.stderr,
+        )
     if found.images.copies:
         print(
             f"{found.images.copies} of the images are copies of others (equal bytes): each counts in the figures, and "

@@ -82,12 +82,14 @@ class Entry:
         score: in [0, 1]; NaN for an image without one.
         judged: the probability, or the score where none was calibrated for this pooling.
         verdict: "likely real", "inconclusive" or "likely generated"; "" without a score.
+        whole: whether the detector scores images in one, so that there is nothing to pool.
     """
 
     judge: Judge
     score: Float[np.ndarray, "n"]
     judged: Float[np.ndarray, "n"]
     verdict: Shaped[np.ndarray, "n"]
+    whole: bool = False
 
     @property
     def scored(self) -> Chosen:
@@ -117,6 +119,8 @@ def collect(
 ) -> tuple[Images, list[Entry]]:
     """The rows of `evaluate` as arrays: images once, and an entry for each detector and pooling.
 
+    A detector of whole images has one entry, its own score, whatever poolings there are.
+
     Args:
         rows: for each detector every image, in the same order.
         entrants: the detectors, in the order of the rows.
@@ -141,11 +145,11 @@ def collect(
     )
     found = []
     for number, entrant in enumerate(entrants):
-        own = entrant.detector.spec.pooling
-        for pooling in dict.fromkeys(own if name == OWN else name for name in poolings):
-            # A detector of whole images has nothing to pool.
-            if pooling == own or entrant.detector.spec.grid is not None:
-                found.append(_entry(entrant, pooling, rows[number * count : (number + 1) * count]))
+        spec, mine = entrant.detector.spec, rows[number * count : (number + 1) * count]
+        # A detector of whole images has nothing to pool, and is to be compared all the same.
+        asked = [OWN] if spec.grid is None else poolings
+        names = dict.fromkeys(spec.pooling if name == OWN else name for name in asked)
+        found += [_entry(entrant, pooling, mine) for pooling in names]
     if not any(entry.scored.any() for entry in found):
         raise InvalidDataset(
             expected="at least one image with a score",
@@ -175,6 +179,7 @@ def _entry(entrant: Contender, pooling: str, rows: Sequence[Row]) -> Entry:
         score=score,
         judged=judged,
         verdict=np.where(np.isfinite(score), verdict, ""),
+        whole=spec.grid is None,
     )
 
 
