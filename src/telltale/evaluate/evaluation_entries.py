@@ -105,12 +105,14 @@ def check_poolings(names: Sequence[str]) -> None:
     """Refuse what is no pooling, before anything is scored.
 
     Raises:
-        InvalidConfig: an unknown name.
+        InvalidConfig: an unknown name, or none at all.
     """
     unknown = sorted(set(names) - {OWN, *POOLINGS})
-    if unknown:
+    if unknown or not names:
         raise InvalidConfig(
-            expected=f"poolings out of {OWN}, {', '.join(POOLINGS)}", found=", ".join(unknown), do="Correct --pooling."
+            expected=f"poolings out of {OWN}, {', '.join(POOLINGS)}",
+            found=", ".join(unknown) or "none",
+            do="Correct --pooling.",
         )
 
 
@@ -127,14 +129,20 @@ def collect(
         poolings: names of poolings; "own" for the one of the detector's spec.
 
     Raises:
-        InvalidConfig: an unknown pooling.
-        InvalidDataset: not one image has a score.
+        InvalidConfig: an unknown pooling, or none.
+        InvalidDataset: every image has failed.
     """
     check_poolings(poolings)
     count = len(rows) // len(entrants)
     first = rows[:count]
     # Files that nobody could read may be equal, empty ones for instance, and are no pictures.
     scored = [any(row["error"] is None for row in rows[place::count]) for place in range(count)]
+    if not any(scored):
+        raise InvalidDataset(
+            expected="at least one image with a score",
+            found=f"{count} images and as many failures, the first: {first[0]['error']}",
+            do="Check the data and the detector; the reasons are in scores.parquet, column error.",
+        )
     hashes = [row["image_sha256"] if is_there else None for row, is_there in zip(first, scored, strict=True)]
     images = Images(
         path=np.array([row["path"] for row in first], object),
@@ -150,12 +158,6 @@ def collect(
         asked = [OWN] if spec.grid is None else poolings
         names = dict.fromkeys(spec.pooling if name == OWN else name for name in asked)
         found += [_entry(entrant, pooling, mine) for pooling in names]
-    if not any(entry.scored.any() for entry in found):
-        raise InvalidDataset(
-            expected="at least one image with a score",
-            found=f"{count} images and as many failures, the first: {first[0]['error']}",
-            do="Check the data and the detector; the reasons are in scores.parquet, column error.",
-        )
     return images, found
 
 
