@@ -81,9 +81,10 @@ def test_a_broken_and_a_tiny_picture_cost_the_exit_code_only(data: Path, tiny_de
 
 
 def test_what_cannot_be_done_is_said_before_anything_is_scored(data: Path, tiny_detector: Path, tmp_path: Path) -> None:
-    for word in ("sepia", "jpeg=high", "jpeg=0", "jpeg=", "jpeg=90,"):
+    for word in ("sepia", "sepia=1", "flip", "flip=1", "jpeg=high", "jpeg=0", "jpeg=", "jpeg=90,", "jpeg=95.4,95"):
         done = run(tiny_detector, "--data", data, "--out", tmp_path / "out", "--corruption", word)
         assert isinstance(done.exception, InvalidConfig), word
+        assert not (tmp_path / "out").exists()
     done = run(tiny_detector, "--data", data, "--out", tmp_path / "else", "--where", "between")
     assert isinstance(done.exception, InvalidConfig)
     assert not (tmp_path / "else").exists()
