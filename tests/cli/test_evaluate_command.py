@@ -178,6 +178,16 @@ def test_split_sources_and_number_of_images(data: Path, tiny_detector: Path, tmp
     ]
 
 
+def test_pictures_of_the_train_split_are_said(data: Path, function: str, tmp_path: Path) -> None:
+    words = (function, function.replace("score", "darker"), "--data", data)
+    path = Path(function.rpartition(":")[0])
+    path.write_text(path.read_text() + "\n\ndef darker(images):\n    return score(images) / 2\n")
+    done = run(*words, "--out", tmp_path / "all")
+    assert done.exit_code == 0, done.output
+    assert "\n4 images of the train split: on pictures it was trained on a detector seems better" in done.stderr
+    assert "train split" not in run(*words, "--out", tmp_path / "test", "--split", "test").stderr
+
+
 def test_a_broken_picture_costs_the_exit_code_only(data: Path, tiny_detector: Path, tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_bytes(b"\x89PNG")
     lines = (data / "manifest.csv").read_text().splitlines()

@@ -191,6 +191,12 @@ def _notes(out: Path, found: "Evaluation", rows: "Sequence[Row]", poolings: "Seq
             one_line(f"{', '.join(unpooled)}: without patches to pool; the score itself is in the tables and compared"),
             file=sys.stderr,
         )
+    if trained := sum(row["split"] == "train" for row in rows[: found.images.path.size]):
+        print(
+            f"{trained} images of the train split: on pictures it was trained on a detector seems better; --split test "
+            "leaves them out",
+            file=sys.stderr,
+        )
     if found.images.copies:
         print(
             f"{found.images.copies} of the images are copies of others (equal bytes): each counts in the figures, and "
