@@ -11,6 +11,7 @@ def test_a_gpu_runs_safetensors_files_only() -> None:
         load_detector("telltale-faces", backend="cuda")
 
 
-def test_an_unknown_engine_is_named() -> None:
-    with pytest.raises(InvalidConfig, match="tensorrt"):
-        load_detector("telltale-faces", backend="tensorrt")
+@pytest.mark.parametrize("detector", ["telltale-faces", "weights.safetensors"])
+def test_an_unknown_engine_is_named(detector: str) -> None:
+    with pytest.raises(InvalidConfig, match="expected a backend out of onnxruntime, openvino, cuda; found tensorrt"):
+        load_detector(detector, backend="tensorrt")

@@ -377,6 +377,13 @@ def test_a_source_by_a_name_of_the_tables_is_refused(function: str, tmp_path: Pa
     assert run(function, "--data", folder, "--out", tmp_path / "out", "--exclude", name).exit_code == 0
 
 
+def test_an_unknown_backend_is_refused_for_functions_as_well(data: Path, function: str, tmp_path: Path) -> None:
+    done = run(function, "--data", data, "--out", tmp_path / "out", "--backend", "nonsense")
+    assert isinstance(done.exception, InvalidConfig)
+    assert "found nonsense" in str(done.exception)
+    assert not (tmp_path / "out").exists()
+
+
 def test_functions_that_are_none_and_nothing_readable(data: Path, tiny_detector: Path, tmp_path: Path) -> None:
     done = run("nowhere_at_all:score", "--data", data, "--out", tmp_path / "out")
     assert isinstance(done.exception, InvalidDetector)

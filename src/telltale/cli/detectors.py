@@ -1,7 +1,7 @@
 """Which detectors the words of a command line mean."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from telltale.errors import InvalidConfig, require
 
@@ -10,6 +10,21 @@ BACKENDS = "For ONNX files: onnxruntime or openvino. Safetensors files run on to
 
 if TYPE_CHECKING:
     from telltale.detector import Detector
+
+
+def check_backend(backend: str) -> None:
+    """Refuse what is no backend, also for a detector that would run without it.
+
+    Raises:
+        InvalidConfig: an unknown name.
+    """
+    from telltale.runtime import Backend
+
+    known = (*get_args(Backend), "cuda")
+    if backend not in known:
+        raise InvalidConfig(
+            expected=f"a backend out of {', '.join(known)}", found=backend, do="Correct --backend, or leave it out."
+        )
 
 
 def load_detector(name_or_path: str, *, backend: str = "onnxruntime", threads: int = 0) -> "Detector":
@@ -22,9 +37,10 @@ def load_detector(name_or_path: str, *, backend: str = "onnxruntime", threads: i
 
     Raises:
         InvalidDetector: none of the three, or damaged.
-        InvalidConfig: "cuda" with another kind of file, or without a GPU.
+        InvalidConfig: an unknown backend; "cuda" with another kind of file, or without a GPU.
         MissingExtra: a safetensors file without the `[learn]` extra.
     """
+    check_backend(backend)
     if Path(name_or_path).suffix == ".safetensors":
         require("torch", "learn")
         from telltale.learn.checkpoint import load as load_weights

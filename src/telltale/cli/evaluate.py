@@ -65,6 +65,7 @@ def evaluate(
 
     Exit code 0: all scored; 1: some images could not be scored; 2: nothing could be done.
     """
+    from telltale.cli.detectors import check_backend
     from telltale.evaluate.evaluation import contenders
     from telltale.evaluate.evaluation import evaluate as score
     from telltale.evaluate.evaluation_entries import check_poolings
@@ -77,6 +78,7 @@ def evaluate(
         "rounds": rounds, "seed": seed, "workers": cores, "backend": backend,
     }  # fmt: skip
     check_poolings(settings["pooling"])
+    check_backend(backend)
     samples, unlabelled = _samples(data, settings)
     columns = _columns(data, samples, settings)
     entrants = contenders(_load(name, backend) for name in detectors)
