@@ -206,6 +206,8 @@ def test_one_class_only_has_false_alarms_and_no_curves(data: Path, tiny_detector
     done = run(tiny_detector, "--data", data, "--out", out, "--include", "a", "--include", "b", "--min-images", 4)
     assert done.exit_code == 0, done.output
     assert "one class only" in done.stderr
+    assert not any(line.endswith(("real", "fake")) for line in map(str.rstrip, done.stdout.splitlines()))
+    assert "over sources" not in done.stdout
     rows = table(out)
     assert all(row["auc"] == "" for row in rows)
     assert next(row for row in rows if row["source"] == "a")["false_alarm_rate"] != ""

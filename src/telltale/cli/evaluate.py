@@ -162,6 +162,9 @@ def _lines(found: "Evaluation") -> list[str]:
     for title, rows in by_judge(found.rows).items():
         lines.append(title)
         for row in rows:
+            # Of one class there is no AUC, and a mean or worst source has no verdicts to show instead.
+            if row.source in (MEAN, WORST) and "auc" not in row.figures:
+                continue
             shown = row.note if "auc" not in row.figures else f"AUC {with_interval(row.figures['auc'])}"
             if "ap_fake" in row.figures:
                 shown += f"  AP {row.figures['ap_fake'].value:.3f}"
