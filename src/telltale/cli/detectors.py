@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from telltale.errors import InvalidConfig, require
+from telltale.errors import InvalidConfig, InvalidDetector, require
 
 DETECTOR = "A shipped detector's name, an ONNX file, or a safetensors file (torch)."
 BACKENDS = "For ONNX files: onnxruntime or openvino. Safetensors files run on torch, with cuda on a GPU."
@@ -36,7 +36,7 @@ def load_detector(name_or_path: str, *, backend: str = "onnxruntime", threads: i
         threads: tiles at the same time; 0 chooses.
 
     Raises:
-        InvalidDetector: none of the three, or damaged.
+        InvalidDetector: none of the three, which a Python function is not either, or damaged.
         InvalidConfig: an unknown backend; "cuda" with another kind of file, or without a GPU.
         MissingExtra: a safetensors file without the `[learn]` extra.
     """
@@ -52,6 +52,13 @@ def load_detector(name_or_path: str, *, backend: str = "onnxruntime", threads: i
             found=name_or_path,
             do="Name the weights that `telltale train` wrote, or leave out --backend cuda.",
         )
+    from telltale.evaluate.function_detector import is_function
     from telltale.runtime import load
 
+    if is_function(name_or_path) and not Path(name_or_path).exists():
+        raise InvalidDetector(
+            expected="a shipped detector's name, an ONNX file, or a safetensors file",
+            found=f"{name_or_path}, which names a Python function",
+            do="Score functions with `telltale evaluate`, the only command that takes them.",
+        )
     return load(name_or_path, backend=backend, threads=threads)
