@@ -91,6 +91,26 @@ def test_one_command_from_pictures_to_tables_and_page(
     assert found["seconds"] > 0
 
 
+def test_a_detector_without_patches_is_compared_whatever_the_pooling(
+    data: Path, tiny_detector: Path, function: str, tmp_path: Path
+) -> None:
+    words = ("--data", data, "--min-images", 4, "--pooling", "vote", "--pooling", "mean_logit")
+    done = run(tiny_detector, function, *words, "--out", tmp_path / "both")
+    assert done.exit_code == 0, done.output
+    assert {(row["detector"], row["pooling"]) for row in table(tmp_path / "both")} == {
+        ("tiny", "vote"), ("tiny", "mean_logit"), ("bright:score", "mean_probability"),
+    }  # fmt: skip
+    with (tmp_path / "both" / "comparisons.csv").open(newline="") as stream:
+        pairs = {(row["first"], row["second"]) for row in csv.DictReader(stream)}
+    assert pairs == {("tiny (vote)", "bright:score"), ("tiny (mean_logit)", "bright:score")}
+    assert done.stderr.count("bright:score: without patches to pool") == 1
+    alone = run(function, *words, "--out", tmp_path / "alone")
+    assert alone.exit_code == 0, alone.output
+    own = run(function, *words[:4], "--out", tmp_path / "own")
+    assert table(tmp_path / "alone") == table(tmp_path / "own")
+    assert "without patches to pool" not in own.stderr
+
+
 def test_page_and_tables_hold_what_readers_need_and_load_nothing(
     data: Path, tiny_detector: Path, uncalibrated_detector: Path, tmp_path: Path
 ) -> None:
@@ -160,6 +180,16 @@ def test_split_sources_and_number_of_images(data: Path, tiny_detector: Path, tmp
     ]
 
 
+def test_pictures_of_the_train_split_are_said(data: Path, function: str, tmp_path: Path) -> None:
+    words = (function, function.replace("score", "darker"), "--data", data)
+    path = Path(function.rpartition(":")[0])
+    path.write_text(path.read_text() + "\n\ndef darker(images):\n    return score(images) / 2\n")
+    done = run(*words, "--out", tmp_path / "all")
+    assert done.exit_code == 0, done.output
+    assert "\n4 images of the train split: on pictures it was trained on a detector seems better" in done.stderr
+    assert "train split" not in run(*words, "--out", tmp_path / "test", "--split", "test").stderr
+
+
 def test_a_broken_picture_costs_the_exit_code_only(data: Path, tiny_detector: Path, tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_bytes(b"\x89PNG")
     lines = (data / "manifest.csv").read_text().splitlines()
@@ -178,6 +208,8 @@ def test_one_class_only_has_false_alarms_and_no_curves(data: Path, tiny_detector
     done = run(tiny_detector, "--data", data, "--out", out, "--include", "a", "--include", "b", "--min-images", 4)
     assert done.exit_code == 0, done.output
     assert "one class only" in done.stderr
+    assert not any(line.endswith(("real", "fake")) for line in map(str.rstrip, done.stdout.splitlines()))
+    assert "over sources" not in done.stdout
     rows = table(out)
     assert all(row["auc"] == "" for row in rows)
     assert next(row for row in rows if row["source"] == "a")["false_alarm_rate"] != ""
@@ -347,6 +379,13 @@ def test_a_source_by_a_name_of_the_tables_is_refused(function: str, tmp_path: Pa
     assert f"found sources called {name}. Rename" in str(done.exception)
     assert not (tmp_path / "out").exists()
     assert run(function, "--data", folder, "--out", tmp_path / "out", "--exclude", name).exit_code == 0
+
+
+def test_an_unknown_backend_is_refused_for_functions_as_well(data: Path, function: str, tmp_path: Path) -> None:
+    done = run(function, "--data", data, "--out", tmp_path / "out", "--backend", "nonsense")
+    assert isinstance(done.exception, InvalidConfig)
+    assert "found nonsense" in str(done.exception)
+    assert not (tmp_path / "out").exists()
 
 
 def test_functions_that_are_none_and_nothing_readable(data: Path, tiny_detector: Path, tmp_path: Path) -> None:

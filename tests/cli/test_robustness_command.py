@@ -57,6 +57,15 @@ def test_one_command_from_pictures_to_tables_and_figure(
     assert {row["corruption"] for row in found} == {"none", "jpeg", "blur"}
 
 
+def test_a_corruption_named_twice_has_the_strengths_of_both(data: Path, tiny_detector: Path, tmp_path: Path) -> None:
+    words = ("--corruption", "jpeg=95", "--corruption", "blur=1", "--corruption", "jpeg=30,95")
+    done = run(tiny_detector, "--data", data, "--out", tmp_path / "out", *words)
+    assert done.exit_code == 0, done.output
+    with (tmp_path / "out" / "robustness.csv").open() as stream:
+        found = [(row["corruption"], float(row["strength"])) for row in csv.DictReader(stream) if row["label"] == "all"]
+    assert found == [("none", 0), ("jpeg", 95), ("jpeg", 30), ("blur", 1)]
+
+
 def test_a_broken_and_a_tiny_picture_cost_the_exit_code_only(data: Path, tiny_detector: Path, tmp_path: Path) -> None:
     folder = tmp_path / "data"
     for label in ("real", "fake"):
@@ -72,9 +81,10 @@ def test_a_broken_and_a_tiny_picture_cost_the_exit_code_only(data: Path, tiny_de
 
 
 def test_what_cannot_be_done_is_said_before_anything_is_scored(data: Path, tiny_detector: Path, tmp_path: Path) -> None:
-    for word in ("sepia", "jpeg=high", "jpeg=0", "jpeg=", "jpeg=90,"):
+    for word in ("sepia", "sepia=1", "flip", "flip=1", "jpeg=high", "jpeg=0", "jpeg=", "jpeg=90,", "jpeg=95.4,95"):
         done = run(tiny_detector, "--data", data, "--out", tmp_path / "out", "--corruption", word)
         assert isinstance(done.exception, InvalidConfig), word
+        assert not (tmp_path / "out").exists()
     done = run(tiny_detector, "--data", data, "--out", tmp_path / "else", "--where", "between")
     assert isinstance(done.exception, InvalidConfig)
     assert not (tmp_path / "else").exists()

@@ -35,3 +35,10 @@ def test_the_default_sweep_is_possible_and_starts_clean() -> None:
 def test_an_impossible_cell_is_refused_before_anything_is_scored(wrong: dict[str, tuple[float, ...]]) -> None:
     with pytest.raises(InvalidConfig):
         cells(wrong)
+
+
+@pytest.mark.parametrize("name", ["jpeg", "webp"])
+def test_a_quality_between_two_whole_numbers_is_refused(name: str) -> None:
+    with pytest.raises(InvalidConfig, match=f"expected whole numbers as strengths of {name}; found 95.4"):
+        cells({name: (95.4, 95.0)})
+    assert [cell.strength for cell in cells({"blur": (1.5, 1.0)})] == [0.0, 1.5, 1.0]

@@ -42,7 +42,7 @@ def evaluate(
         list[str] | None,
         typer.Option(
             help="In the tables: own (each detector's), mean_probability, mean_logit, vote; may be repeated. "
-            "Scores are kept for all."
+            "Scores are kept for all; a detector without patches always has its own."
         ),
     ] = None,
     slice_by: Annotated[
@@ -65,6 +65,7 @@ def evaluate(
 
     Exit code 0: all scored; 1: some images could not be scored; 2: nothing could be done.
     """
+    from telltale.cli.detectors import check_backend
     from telltale.evaluate.evaluation import contenders
     from telltale.evaluate.evaluation import evaluate as score
     from telltale.evaluate.evaluation_entries import check_poolings
@@ -77,6 +78,7 @@ def evaluate(
         "rounds": rounds, "seed": seed, "workers": cores, "backend": backend,
     }  # fmt: skip
     check_poolings(settings["pooling"])
+    check_backend(backend)
     samples, unlabelled = _samples(data, settings)
     columns = _columns(data, samples, settings)
     entrants = contenders(_load(name, backend) for name in detectors)
@@ -88,7 +90,7 @@ def evaluate(
         )
         values = _write(out, found, entrants, rows, {"settings": settings}, began)
     print(json.dumps(values, allow_nan=False) if as_json else "\n".join(_lines(found)))
-    _notes(out, found, rows, unlabelled)
+    _notes(out, found, rows, settings["pooling"], unlabelled)
 
 
 def _samples(data: "Sequence[Path]", settings: Mapping[str, Any]) -> "tuple[list[Sample], int]":
@@ -160,6 +162,9 @@ def _lines(found: "Evaluation") -> list[str]:
     for title, rows in by_judge(found.rows).items():
         lines.append(title)
         for row in rows:
+            # Of one class there is no AUC, and a mean or worst source has no verdicts to show instead.
+            if row.source in (MEAN, WORST) and "auc" not in row.figures:
+                continue
             shown = row.note if "auc" not in row.figures else f"AUC {with_interval(row.figures['auc'])}"
             if "ap_fake" in row.figures:
                 shown += f"  AP {row.figures['ap_fake'].value:.3f}"
@@ -178,13 +183,25 @@ def _lines(found: "Evaluation") -> list[str]:
     return [one_line(line) for line in lines]
 
 
-def _notes(out: Path, found: "Evaluation", rows: "Sequence[Row]", unlabelled: int) -> None:
+def _notes(out: Path, found: "Evaluation", rows: "Sequence[Row]", poolings: "Sequence[str]", unlabelled: int) -> None:
     failed = sum(row["error"] is not None for row in rows)
     more = [name for name, there in (("comparisons.csv", found.comparisons), ("slices.csv", found.slices)) if there]
     files = ("report.html", "table.csv", "table.md", "table.tex", *more, "summary.json", "scores.parquet")
     print(f"{out}: {', '.join(files)}", file=sys.stderr)
     if unlabelled:
         print(f"{unlabelled} images without a label left out", file=sys.stderr)
+    unpooled = [one.judge.detector for one in found.entries if one.whole and {*poolings} - {"own", one.judge.pooling}]
+    if unpooled:
+        print(
+            one_line(f"{', '.join(unpooled)}: without patches to pool; the score itself is in the tables and compared"),
+            file=sys.stderr,
+        )
+    if trained := sum(row["split"] == "train" for row in rows[: found.images.path.size]):
+        print(
+            f"{trained} images of the train split: on pictures it was trained on a detector seems better; --split test "
+            "leaves them out",
+            file=sys.stderr,
+        )
     if found.images.copies:
         print(
             f"{found.images.copies} of the images are copies of others (equal bytes): each counts in the figures, and "

@@ -26,7 +26,8 @@ def robustness(
     corruption: Annotated[
         list[str] | None,
         typer.Option(
-            help="Only this one, with its default strengths or your own: jpeg, or jpeg=95,75,50; may be repeated."
+            help="Only this one, with its default strengths or your own: jpeg, or jpeg=95,75,50; may be repeated, "
+            "also for more strengths of the same."
         ),
     ] = None,
     where: Annotated[str, typer.Option(help="before or after the detector's preparation.")] = "before",
@@ -71,16 +72,24 @@ def robustness(
 
 
 def _sweep(words: Sequence[str]) -> dict[str, tuple[float, ...]]:
-    """`jpeg` with its default strengths, `jpeg=95,50` with these; every default where nothing is said."""
+    """`jpeg` with its default strengths, `jpeg=95,50` with these; every default where nothing is said.
+
+    A corruption that is named more than once has the strengths of all its words.
+
+    Raises:
+        InvalidConfig: no corruption of the sweep, or a strength that is no number.
+    """
     from telltale.evaluate.robustness_cells import SWEEP
 
     if not words:
         return dict(SWEEP)
-    found = {}
+    found: dict[str, tuple[float, ...]] = {}
     for word in words:
         name, given, values = word.partition("=")
         try:
-            found[name] = tuple(float(value) for value in values.split(",")) if given else SWEEP[name]
+            usual = SWEEP[name]
+            more = tuple(float(value) for value in values.split(",")) if given else usual
+            found[name] = (*found.get(name, ()), *more)
         except (ValueError, KeyError) as error:
             raise InvalidConfig(
                 expected=f"a corruption ({', '.join(SWEEP)}), alone or with strengths as in jpeg=95,50",

@@ -188,6 +188,8 @@ CORRUPTIONS: dict[str, Corruption] = {
     "social": social,
     "flip": flip,
 }
+# Their strength is rounded, so that two strengths may be one.
+WHOLE = ("jpeg", "webp")
 
 
 def corrupt(pixels: Pixels, name: str, strength: float, generator: np.random.Generator) -> Pixels:

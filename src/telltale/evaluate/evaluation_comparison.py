@@ -44,7 +44,8 @@ def compare(
 ) -> Iterator[ComparisonRow]:
     """A row for each pair of detectors, source and figure; sources with too few images are left out.
 
-    Pairs are of different detectors: both with their own pooling, or both with the same.
+    Pairs are of different detectors: both with their own pooling, or both with the same. One of whole images has
+    nothing to pool, and meets the others with every pooling.
 
     Args:
         images, entries: as `collect` gives them.
@@ -69,7 +70,8 @@ def compare(
 
 def _belong(one: Entry, other: Entry) -> bool:
     first, second = one.judge, other.judge
-    return first.detector != second.detector and ((first.own and second.own) or first.pooling == second.pooling)
+    alike = (first.own and second.own) or first.pooling == second.pooling
+    return first.detector != second.detector and (alike or one.whole or other.whole)
 
 
 _Key: TypeAlias = tuple[int, bytes]

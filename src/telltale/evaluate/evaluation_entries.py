@@ -82,12 +82,14 @@ class Entry:
         score: in [0, 1]; NaN for an image without one.
         judged: the probability, or the score where none was calibrated for this pooling.
         verdict: "likely real", "inconclusive" or "likely generated"; "" without a score.
+        whole: whether the detector scores images in one, so that there is nothing to pool.
     """
 
     judge: Judge
     score: Float[np.ndarray, "n"]
     judged: Float[np.ndarray, "n"]
     verdict: Shaped[np.ndarray, "n"]
+    whole: bool = False
 
     @property
     def scored(self) -> Chosen:
@@ -103,12 +105,14 @@ def check_poolings(names: Sequence[str]) -> None:
     """Refuse what is no pooling, before anything is scored.
 
     Raises:
-        InvalidConfig: an unknown name.
+        InvalidConfig: an unknown name, or none at all.
     """
     unknown = sorted(set(names) - {OWN, *POOLINGS})
-    if unknown:
+    if unknown or not names:
         raise InvalidConfig(
-            expected=f"poolings out of {OWN}, {', '.join(POOLINGS)}", found=", ".join(unknown), do="Correct --pooling."
+            expected=f"poolings out of {OWN}, {', '.join(POOLINGS)}",
+            found=", ".join(unknown) or "none",
+            do="Correct --pooling.",
         )
 
 
@@ -117,20 +121,28 @@ def collect(
 ) -> tuple[Images, list[Entry]]:
     """The rows of `evaluate` as arrays: images once, and an entry for each detector and pooling.
 
+    A detector of whole images has one entry, its own score, whatever poolings there are.
+
     Args:
         rows: for each detector every image, in the same order.
         entrants: the detectors, in the order of the rows.
         poolings: names of poolings; "own" for the one of the detector's spec.
 
     Raises:
-        InvalidConfig: an unknown pooling.
-        InvalidDataset: not one image has a score.
+        InvalidConfig: an unknown pooling, or none.
+        InvalidDataset: every image has failed.
     """
     check_poolings(poolings)
     count = len(rows) // len(entrants)
     first = rows[:count]
     # Files that nobody could read may be equal, empty ones for instance, and are no pictures.
     scored = [any(row["error"] is None for row in rows[place::count]) for place in range(count)]
+    if not any(scored):
+        raise InvalidDataset(
+            expected="at least one image with a score",
+            found=f"{count} images and as many failures, the first: {first[0]['error']}",
+            do="Check the data and the detector; the reasons are in scores.parquet, column error.",
+        )
     hashes = [row["image_sha256"] if is_there else None for row, is_there in zip(first, scored, strict=True)]
     images = Images(
         path=np.array([row["path"] for row in first], object),
@@ -141,17 +153,11 @@ def collect(
     )
     found = []
     for number, entrant in enumerate(entrants):
-        own = entrant.detector.spec.pooling
-        for pooling in dict.fromkeys(own if name == OWN else name for name in poolings):
-            # A detector of whole images has nothing to pool.
-            if pooling == own or entrant.detector.spec.grid is not None:
-                found.append(_entry(entrant, pooling, rows[number * count : (number + 1) * count]))
-    if not any(entry.scored.any() for entry in found):
-        raise InvalidDataset(
-            expected="at least one image with a score",
-            found=f"{count} images and as many failures, the first: {first[0]['error']}",
-            do="Check the data and the detector; the reasons are in scores.parquet, column error.",
-        )
+        spec, mine = entrant.detector.spec, rows[number * count : (number + 1) * count]
+        # A detector of whole images has nothing to pool, and is to be compared all the same.
+        asked = [OWN] if spec.grid is None else poolings
+        names = dict.fromkeys(spec.pooling if name == OWN else name for name in asked)
+        found += [_entry(entrant, pooling, mine) for pooling in names]
     return images, found
 
 
@@ -175,6 +181,7 @@ def _entry(entrant: Contender, pooling: str, rows: Sequence[Row]) -> Entry:
         score=score,
         judged=judged,
         verdict=np.where(np.isfinite(score), verdict, ""),
+        whole=spec.grid is None,
     )
 
 

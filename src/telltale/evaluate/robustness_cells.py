@@ -6,7 +6,8 @@ from hashlib import sha256
 
 import numpy as np
 
-from telltale.data.corruptions import corrupt
+from telltale.data.corruptions import WHOLE, corrupt
+from telltale.errors import InvalidConfig
 from telltale.image import Pixels
 
 # Mild to strong, in each corruption's own unit; where one goes both ways, from one end to the other.
@@ -44,12 +45,20 @@ def cells(sweep: Mapping[str, Sequence[float]] = SWEEP) -> list[Cell]:
     """The clean cell and every other, in the order of `sweep`.
 
     Raises:
-        InvalidConfig: an unknown corruption, or a strength out of its range, before anything is scored.
+        InvalidConfig: an unknown corruption, or a strength out of its range or between two whole numbers where only
+            those differ, before anything is scored.
     """
     found = [CLEAN, *(Cell(name, float(strength)) for name, strengths in sweep.items() for strength in strengths)]
     probe = np.zeros((8, 8, 3), np.uint8)
     for cell in found[1:]:
         corrupted(probe, cell, seed=0)
+        # Rounded, it would be another strength than the tables say, or one of them twice.
+        if cell.corruption in WHOLE and not cell.strength.is_integer():
+            raise InvalidConfig(
+                expected=f"whole numbers as strengths of {cell.corruption}",
+                found=str(cell.strength),
+                do="Round the strength.",
+            )
     return list(dict.fromkeys(found))
 
 
