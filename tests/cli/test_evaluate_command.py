@@ -429,7 +429,9 @@ def test_a_calibration_on_the_very_pictures_of_an_evaluation_is_seen_and_said(
     assert [one["calibrated_on_these_images"] for one in found["detectors"]] == [True, False]
     assert [(out / name).read_text().count(told) for name in ("table.md", "table.tex", "report.html")] == [1, 1, 1]
     (moved / "real" / "broken.png").unlink()
-    assert run(calibrated, *asked, "--out", tmp_path / "whole").exit_code == 0
+    again = run(calibrated, *asked, "--out", tmp_path / "whole")
+    assert again.exit_code == 0
+    assert f"new: {told}" in again.stderr
     spec = telltale.load(calibrated).spec
     assert spec.calibration is not None
     whole = json.loads((tmp_path / "whole" / "summary.json").read_text())

@@ -90,6 +90,7 @@ def evaluate(
         )
         values = _write(out, found, entrants, rows, {"settings": settings}, began)
     print(json.dumps(values, allow_nan=False) if as_json else "\n".join(_lines(found)))
+    _note_calibrated(values)
     _notes(out, found, rows, settings["pooling"], unlabelled)
 
 
@@ -181,6 +182,16 @@ def _lines(found: "Evaluation") -> list[str]:
             f"({ends(gap, '+.3f')}), p {p_value(one.found)} ({one.found.test})"
         )
     return [one_line(line) for line in lines]
+
+
+def _note_calibrated(values: dict[str, Any]) -> None:
+    from telltale.evaluate.evaluation_words import flattered
+
+    for name in sorted(flattered(values)):
+        print(
+            one_line(f"{name}: calibrated on exactly these images, which flatters its probabilities and verdicts"),
+            file=sys.stderr,
+        )
 
 
 def _notes(out: Path, found: "Evaluation", rows: "Sequence[Row]", poolings: "Sequence[str]", unlabelled: int) -> None:
