@@ -4,51 +4,24 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from calibration_images import AIM, PLATT, SPEC, THRESHOLDS, images
 
 from telltale.errors import InvalidConfig, InvalidDataset
+from telltale.evaluate.calibration_doubts import doubts
 from telltale.evaluate.calibration_report import (
-    Aim,
     CalibrationImages,
     after,
     as_lines,
     before,
-    doubts,
     false_alarms_by_source,
     folds,
-    images_needed,
     probabilities,
     quality,
     refit,
     reshift,
-    silences,
-    unused_rates,
 )
 from telltale.evaluate.metrics import auc
-from telltale.geometry import PatchGrid
-from telltale.image import Preparation
-from telltale.spec import Calibration, DetectorSpec, Thresholds
-
-AIM = Aim(false_alarm_rate=0.05, miss_rate=0.05, data="the images", fingerprint="f")
-PLATT = Calibration(slope=2.0, intercept=0.0, fitted_on="many", fingerprint="old")
-THRESHOLDS = Thresholds(
-    real_below=0.2, fake_above=0.8, false_alarm_rate=0.05, miss_rate=0.05, chosen_on="many", fingerprint="old"
-)
-SPEC = DetectorSpec(
-    name="d", architecture="a", preparation=Preparation(), grid=PatchGrid(8, 4, 0), calibration=PLATT,
-    thresholds=THRESHOLDS,
-)  # fmt: skip
-
-
-def images(reals: int = 200, fakes: int = 150, seed: int = 0, apart: float = 1.2) -> CalibrationImages:
-    draw, count = np.random.default_rng(seed), reals + fakes
-    is_fake = np.arange(count) >= reals
-    return CalibrationImages(
-        is_fake=is_fake,
-        source=np.where(is_fake, "gan", np.where(np.arange(count) % 2, "cam", "phone")),
-        group=np.array([f"g{index}" for index in range(count)]),
-        score=1 / (1 + np.exp(-draw.normal(is_fake * apart - apart / 2, 1.0))),
-        weight=np.ones(count),
-    )
+from telltale.spec import Calibration, Thresholds
 
 
 def test_figures_are_those_of_scikit_learn_at_equal_weights() -> None:
@@ -137,29 +110,6 @@ def test_a_shift_keeps_thresholds_that_few_images_cannot_choose() -> None:
     assert thresholds.miss_rate == (said[few.is_fake] <= 0.2).mean()
 
 
-def test_rates_that_a_shift_does_not_use_are_named() -> None:
-    few, aim = images(42, 80), replace(AIM, false_alarm_rate=0.001)
-    (said,) = unused_rates(SPEC, few, aim)
-    assert "thresholds of before stand" in said
-    assert "(0.1 % false alarms, 5 % misses) were not used: new thresholds take 3000 reals" in said
-    assert "60 fakes" in next(unused_rates(SPEC, images(60, 59), AIM))
-    assert list(unused_rates(SPEC, images(60, 60), AIM)) == []
-    # Chosen anew all the same: there were none before, or only the upper one is.
-    assert list(unused_rates(replace(SPEC, thresholds=None), few, aim)) == []
-    assert list(unused_rates(SPEC, few.only(~few.is_fake), aim)) == []
-
-
-def test_a_rate_of_0_because_no_verdict_is_given_is_no_merit() -> None:
-    found = images(60, 60)
-    assert list(silences(found, PLATT, THRESHOLDS)) == []
-    never = replace(THRESHOLDS, real_below=0.0)
-    assert list(silences(found, PLATT, never)) == [
-        "no picture here is called likely real: a miss rate of 0 says only that"
-    ]
-    assert "every picture here is inconclusive" in next(silences(found, PLATT, replace(never, fake_above=1.0)))
-    assert list(silences(found.only(~found.is_fake), PLATT, never)) == []
-
-
 def test_a_shift_chooses_thresholds_where_images_support_the_rates() -> None:
     many = images(60, 60)
     _, thresholds = reshift(SPEC, PLATT, many, AIM)(many)
@@ -195,14 +145,3 @@ def test_sources_of_reals_come_worst_first() -> None:
     each = list(false_alarms_by_source(found, PLATT, THRESHOLDS))
     assert {source for source, _ in each} == {"cam", "phone"}
     assert each[0][1].value >= each[1][1].value
-
-
-def test_doubts_are_said() -> None:
-    assert [images_needed(rate) for rate in (0.05, 0.01, 0.1, 0.0)] == [60, 300, 30, 0]
-    assert list(doubts(images(60, 60, apart=2.5), AIM)) == []
-    few = list(doubts(images(30, 60, apart=2.5), AIM))
-    assert len(few) == 1
-    assert few[0].startswith("30 reals are too few for a false-alarm rate of 5 %: the true rate may be 10 %")
-    assert any("cannot be told from guessing" in doubt for doubt in doubts(images(80, 80, apart=0.0), AIM))
-    assert any("rate of 0" in doubt for doubt in doubts(images(80, 80), replace(AIM, miss_rate=0.0)))
-    assert any("do not overlap" in doubt for doubt in doubts(images(80, 80, apart=20.0), AIM))

@@ -53,7 +53,8 @@ def calibrate(
     """
     from telltale.cli.detectors import load_detector
     from telltale.data.samples import scan
-    from telltale.evaluate.calibration_report import after, before, doubts, silences, unused_rates
+    from telltale.evaluate.calibration_doubts import doubts, silences, unused_rates
+    from telltale.evaluate.calibration_report import after, before
     from telltale.evaluate.recalibration import check_rate
     from telltale.evaluate.selection import chosen
 

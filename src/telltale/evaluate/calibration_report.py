@@ -128,7 +128,7 @@ def reshift(spec: DetectorSpec, calibration: Calibration, images: CalibrationIma
             found=f"AUC {order.value:.2f} ({order.low:.2f} to {order.high:.2f})",
             do="Look whether the labels are the wrong way round; if they are not, take another detector.",
         )
-    kept = spec.thresholds if _lacking(images, aim) else None
+    kept = spec.thresholds if lacking(images, aim) else None
 
     def fit(images: CalibrationImages) -> tuple[Calibration, Thresholds]:
         if not images.is_fake.any():
@@ -278,62 +278,17 @@ def images_needed(rate: float) -> int:
     return ceil(3 / rate - 1e-9) if rate > 0 else 0
 
 
-def _counts(images: CalibrationImages, aim: Aim) -> list[tuple[int, int]]:
+def counts(images: CalibrationImages, aim: Aim) -> list[tuple[int, int]]:
     """(images there are, images needed) of reals and of fakes."""
     fakes = int(images.is_fake.sum())
     rates = ((images.is_fake.size - fakes, aim.false_alarm_rate), (fakes, aim.miss_rate))
     return [(count, images_needed(rate)) for count, rate in rates]
 
 
-def _lacking(images: CalibrationImages, aim: Aim) -> list[str]:
+def lacking(images: CalibrationImages, aim: Aim) -> list[str]:
     """How many reals and fakes it takes, as 60 reals, where there are fewer."""
-    each = zip(_counts(images, aim), ("reals", "fakes"), strict=True)
+    each = zip(counts(images, aim), ("reals", "fakes"), strict=True)
     return [f"{needed} {kind}" for (count, needed), kind in each if count < needed]
-
-
-def unused_rates(spec: DetectorSpec, images: CalibrationImages, aim: Aim) -> Iterator[str]:
-    """That a shift leaves the thresholds where they are, whatever the rates asked for."""
-    lacking = _lacking(images, aim)
-    if lacking and images.is_fake.any() and spec.thresholds is not None:
-        yield (
-            f"the thresholds of before stand, and the rates asked for ({100 * aim.false_alarm_rate:g} % false alarms, "
-            f"{100 * aim.miss_rate:g} % misses) were not used: new thresholds take {' and '.join(lacking)}"
-        )
-
-
-def silences(images: CalibrationImages, calibration: Calibration, thresholds: Thresholds) -> Iterator[str]:
-    """Verdicts that no image here is given: a rate of 0 is no merit then. Reals alone need no such verdict."""
-    if images.one_class:
-        return
-    said = set(verdicts(thresholds, probabilities(calibration, images.score)))
-    if said == {"inconclusive"}:
-        yield "every picture here is inconclusive: rates of 0 say only that no verdict was given"
-        return
-    for verdict, name in (("likely generated", "false-alarm"), ("likely real", "miss")):
-        if verdict not in said:
-            yield f"no picture here is called {verdict}: a {name} rate of 0 says only that"
-
-
-def doubts(images: CalibrationImages, aim: Aim) -> Iterator[str]:
-    """What the reader must know before relying on the result."""
-    words = (("reals", "false-alarm", aim.false_alarm_rate), ("fakes", "miss", aim.miss_rate))
-    for (count, needed), (kind, name, rate) in zip(_counts(images, aim), words, strict=True):
-        if 0 < count < needed:
-            yield (
-                f"{count} {kind} are too few for a {name} rate of {100 * rate:g} %: the true rate may be "
-                f"{100 * min(1.0, 3 / count):.0f} % even if none of them were beyond the threshold; {needed} would do"
-            )
-        if rate == 0:
-            yield f"no number of {kind} supports a {name} rate of 0: another picture may always lie beyond"
-    if not images.one_class:
-        order = bootstrap_auc(images.is_fake, images.score)
-        if order.low <= 0.5:
-            yield (
-                f"the detector's order of these images cannot be told from guessing (AUC {order.value:.2f}, "
-                f"{order.low:.2f} to {order.high:.2f}): no calibration mends that"
-            )
-        if order.value == 1:
-            yield "reals and fakes do not overlap here: how steep the probability rises is a guess"
 
 
 def as_lines(found: Sequence[Quality]) -> Iterator[str]:
