@@ -23,7 +23,7 @@ from telltale.image import Pixels
 AT_ONCE = 0.05
 # Frames are compared by means of blocks of so many pixels a side: grain and what codecs do to it are gone there.
 BLOCK = 8
-# Grey levels by which such means may differ away from faces, whatever the film shows; in our films codecs come to 0.5.
+# Grey levels by which such means may differ away from faces, whatever the film shows; codecs stay well below.
 CODEC = 3.0
 # Above that, a manipulated frame is to be nearer to its own moment than to the others by this ratio: where everything
 # moves, the wrong moment is as far as any other.
