@@ -76,17 +76,20 @@ def check_moments(
     Raises:
         InvalidDataset: they differ as different moments do.
     """
+    means = [_blocks(one.pixels) for one in shown]
     for method, those in made.items():
         windows: dict[float, list[Window]] = {}
         for crop in found[method]:
             windows.setdefault(crop.seconds, []).append(crop.window)
-        pairs = list(zip(shown, those, strict=False))
-        own = [_apart(one, other, windows) for one, other in pairs]
+        away = [_away(one, windows.get(one.seconds, ())) for one in shown]
+        again = [_blocks(other.pixels) for other in those[: len(shown)]]
+        own = [_apart(means[place], one, away[place]) for place, one in enumerate(again)]
         others = [
-            _apart(one, other, windows)
-            for place, (one, _) in enumerate(pairs)
-            for _, other in (*pairs[:place][-1:], *pairs[place + 1 :][:1])
-            if other.pixels.shape == one.pixels.shape  # A film's resolution may change on its way.
+            _apart(means[place], again[near], away[place])
+            for place in range(len(again))
+            for near in (place - 1, place + 1)
+            # A film's resolution may change on its way.
+            if 0 <= near < len(again) and again[near].shape == means[place].shape
         ]
         here, there = (float(np.median(those)) if those else 0.0 for those in (own, others))
         if here > CODEC and here > NEARER * there:
@@ -98,12 +101,17 @@ def check_moments(
             )
 
 
-def _apart(one: Frame, other: Frame, windows: Mapping[float, Sequence[Window]]) -> float:
-    """Mean difference of two frames away from the first one's faces, in grey levels; 0 where faces fill it."""
-    away = np.ones(one.pixels.shape[:2], np.bool_)
-    for window in windows.get(one.seconds, ()):
+def _away(frame: Frame, windows: Sequence[Window]) -> NDArray[np.bool_]:
+    """Blocks that no window touches."""
+    away = np.ones((*frame.pixels.shape[:2], 1), np.bool_)
+    for window in windows:
         away[window.y : window.y + window.height, window.x : window.x + window.width] = False
-    differing = np.abs(_blocks(one.pixels) - _blocks(other.pixels)).mean(axis=2)[_blocks(away[..., None])[..., 0] == 1]
+    return np.asarray(_blocks(away)[..., 0] == 1)
+
+
+def _apart(one: NDArray[np.float32], other: NDArray[np.float32], away: NDArray[np.bool_]) -> float:
+    """Mean difference of two frames' blocks away from faces, in grey levels; 0 where faces fill the frame."""
+    differing = np.abs(one - other).mean(axis=2)[away]
     return float(differing.mean()) if differing.size else 0.0
 
 

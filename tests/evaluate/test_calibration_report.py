@@ -7,11 +7,9 @@ import pytest
 from calibration_images import AIM, PLATT, SPEC, THRESHOLDS, images
 
 from telltale.errors import InvalidConfig, InvalidDataset
-from telltale.evaluate.calibration_doubts import doubts
 from telltale.evaluate.calibration_report import (
     CalibrationImages,
     after,
-    as_lines,
     before,
     false_alarms_by_source,
     folds,
@@ -20,6 +18,7 @@ from telltale.evaluate.calibration_report import (
     refit,
     reshift,
 )
+from telltale.evaluate.calibration_words import as_lines, doubts
 from telltale.evaluate.metrics import auc
 from telltale.spec import Calibration, Thresholds
 

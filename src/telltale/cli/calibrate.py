@@ -53,8 +53,8 @@ def calibrate(
     """
     from telltale.cli.detectors import load_detector
     from telltale.data.samples import scan
-    from telltale.evaluate.calibration_doubts import doubts, silences, unused_rates
     from telltale.evaluate.calibration_report import after, before
+    from telltale.evaluate.calibration_words import doubts, silences, unused_rates
     from telltale.evaluate.recalibration import check_rate
     from telltale.evaluate.selection import chosen
 
@@ -228,7 +228,8 @@ def _print(
     *,
     as_json: bool,
 ) -> None:
-    from telltale.evaluate.calibration_report import as_lines, false_alarms_by_source
+    from telltale.evaluate.calibration_report import false_alarms_by_source
+    from telltale.evaluate.calibration_words import as_lines
 
     calibration, thresholds = spec.calibration, spec.thresholds
     assert calibration is not None

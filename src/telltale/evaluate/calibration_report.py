@@ -1,6 +1,6 @@
 """What a calibration is worth on images it has not seen, beside what the detector said before."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from hashlib import sha256
 from math import ceil
@@ -12,7 +12,6 @@ from jaxtyping import Bool, Float, Int, Shaped
 from telltale.errors import InvalidConfig, InvalidDataset
 from telltale.evaluate.auc_interval import bootstrap_auc
 from telltale.evaluate.calibration import METHODS
-from telltale.evaluate.evaluation_words import percent_ends
 from telltale.evaluate.metrics import Estimate, expected_calibration_error, share
 from telltale.evaluate.recalibration import fit_shift, held_thresholds, thresholds_from_reals
 from telltale.spec import Calibration, DetectorSpec, Thresholds
@@ -289,21 +288,3 @@ def lacking(images: CalibrationImages, aim: Aim) -> list[str]:
     """How many reals and fakes it takes, as 60 reals, where there are fewer."""
     each = zip(counts(images, aim), ("reals", "fakes"), strict=True)
     return [f"{needed} {kind}" for (count, needed), kind in each if count < needed]
-
-
-def as_lines(found: Sequence[Quality]) -> Iterator[str]:
-    """The qualities as an aligned table."""
-    yield f"{'':<24}{'ECE':>7}{'Brier':>8}{'log loss':>10}  {'false alarms':<24}{'misses':<24}inconclusive"
-    for one in found:
-        numbers = [
-            "-" if value is None else f"{value:.{places}f}"
-            for value, places in ((one.ece, 3), (one.brier, 3), (one.log_loss, 3))
-        ]
-        rates = [_percent(value) for value in (one.false_alarms, one.misses, one.inconclusive)]
-        name = "after, cross-validated" if one.what == "after" else one.what
-        line = f"{name:<24}{numbers[0]:>7}{numbers[1]:>8}{numbers[2]:>10}  {rates[0]:<24}{rates[1]:<24}{rates[2]}"
-        yield line.rstrip()
-
-
-def _percent(found: Estimate | None) -> str:
-    return "-" if found is None else f"{100 * found.value:.1f} % ({percent_ends(found, '.1f')})"

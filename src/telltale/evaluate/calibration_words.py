@@ -1,9 +1,19 @@
-"""What a reader must know before relying on a calibration: doubts, each a sentence."""
+"""A calibration in words: its table, and what a reader must know before relying on it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from telltale.evaluate.auc_interval import bootstrap_auc
-from telltale.evaluate.calibration_report import Aim, CalibrationImages, counts, lacking, probabilities, verdicts
+from telltale.evaluate.calibration_report import (
+    Aim,
+    CalibrationImages,
+    Quality,
+    counts,
+    lacking,
+    probabilities,
+    verdicts,
+)
+from telltale.evaluate.evaluation_words import percent_ends
+from telltale.evaluate.metrics import Estimate
 from telltale.spec import Calibration, DetectorSpec, Thresholds
 
 
@@ -50,3 +60,21 @@ def doubts(images: CalibrationImages, aim: Aim) -> Iterator[str]:
             )
         if order.value == 1:
             yield "reals and fakes do not overlap here: how steep the probability rises is a guess"
+
+
+def as_lines(found: Sequence[Quality]) -> Iterator[str]:
+    """The qualities as an aligned table."""
+    yield f"{'':<24}{'ECE':>7}{'Brier':>8}{'log loss':>10}  {'false alarms':<24}{'misses':<24}inconclusive"
+    for one in found:
+        numbers = [
+            "-" if value is None else f"{value:.{places}f}"
+            for value, places in ((one.ece, 3), (one.brier, 3), (one.log_loss, 3))
+        ]
+        rates = [_percent(value) for value in (one.false_alarms, one.misses, one.inconclusive)]
+        name = "after, cross-validated" if one.what == "after" else one.what
+        line = f"{name:<24}{numbers[0]:>7}{numbers[1]:>8}{numbers[2]:>10}  {rates[0]:<24}{rates[1]:<24}{rates[2]}"
+        yield line.rstrip()
+
+
+def _percent(found: Estimate | None) -> str:
+    return "-" if found is None else f"{100 * found.value:.1f} % ({percent_ends(found, '.1f')})"

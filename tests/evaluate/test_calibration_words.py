@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from calibration_images import AIM, PLATT, SPEC, THRESHOLDS, images
 
-from telltale.evaluate.calibration_doubts import doubts, silences, unused_rates
 from telltale.evaluate.calibration_report import images_needed
+from telltale.evaluate.calibration_words import doubts, silences, unused_rates
 
 
 def test_rates_that_a_shift_does_not_use_are_named() -> None:
